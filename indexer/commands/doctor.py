@@ -120,8 +120,8 @@ def _existing(folder: Path) -> Path:
 
 
 _REBUILD: dict[str, str] = {
-    "catalogue": "stop recollect, move the file (and the one that ends in -wal) away and start again: captions are "
-    "taken back from the photo files, and the rest is made again",
+    "catalogue": "stop recollect and run `recollect doctor --rebuild`: it keeps the file aside and makes it again of "
+    "what can still be read and of the photo files",
     "thumbnails": "the next `recollect serve` or `index` sets it aside and makes it again by itself",
     "search index": "the next `recollect serve` or `index` sets it aside and makes it again by itself",
 }

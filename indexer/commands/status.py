@@ -232,9 +232,12 @@ def _print_caption_models(models: dict[str, Any]) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="one JSON document")
 @click.option("--fix", is_flag=True, help="make Meilisearch's keys from RECOLLECT_MEILISEARCH_MASTER_KEY first")
+@click.option("--rebuild", "rebuilds", is_flag=True, help="keep a damaged catalogue aside and make it again first")
 @click.argument("roots", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=str))
 @with_settings("bundle", "captions", "sidecar_dir", "search", "meilisearch_url", "meilisearch_index")
-def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roots: tuple[str, ...]) -> None:
+def doctor(
+    settings: Settings, terminal: Terminal, as_json: bool, fix: bool, rebuilds: bool, roots: tuple[str, ...]
+) -> None:
     """Check model, catalogue, disk, rights, search and watching, and say how to mend what is broken."""
     import asyncio
 
@@ -243,6 +246,10 @@ def doctor(settings: Settings, terminal: Terminal, as_json: bool, fix: bool, roo
     from indexer.commands.index_in_use import search_where_photos_are
     from indexer.commands.remembered import INDEX_SETTINGS
 
+    if rebuilds:
+        from indexer.commands.rebuild import rebuild
+
+        rebuild(settings, terminal)
     findings: list[Finding] = []
     if fix:
         from indexer.commands.search_server import mend_search

@@ -102,22 +102,19 @@ def hint_for(error: BaseException, catalogue: Path) -> Message:
 def rebuild_hint(catalogue: Path) -> Message:
     """How a damaged catalogue is made anew."""
     return Message(
-        "stop recollect, move %(name)s and %(name)s-wal out of %(folder)s, and start again: captions are "
-        "taken back from the photo files, and the rest is made again",
-        name=catalogue.name,
-        folder=str(catalogue.parent),
+        "stop recollect and run `recollect doctor --rebuild`: it keeps %(catalogue)s aside and makes it again of "
+        "what can still be read and of the photo files",
+        catalogue=str(catalogue),
     )
 
 
 def damage_message(catalogue: Path, damage: str) -> Message:
     """That the catalogue is damaged, and how it is made anew."""
     return Message(
-        "the catalogue %(catalogue)s is damaged (%(damage)s): stop recollect, move %(name)s and "
-        "%(name)s-wal out of its folder, and start again: captions are taken back from the photo files, "
-        "and the rest is made again",
+        "the catalogue %(catalogue)s is damaged (%(damage)s): stop recollect and run `recollect doctor --rebuild`, "
+        "which keeps it aside and makes it again of what can still be read and of the photo files",
         catalogue=str(catalogue),
         damage=damage,
-        name=catalogue.name,
     )
 
 

@@ -486,7 +486,7 @@ async def test_a_service_whose_catalogue_gets_damaged_stays_and_writes_nothing_m
         damage_all_but_the_first_page(settings.catalogue_path)
         shutil.copyfile(library / "red.jpg", library / "one more.jpg")
         indexer.scan_now()
-        await until(lambda: "move catalogue.db" in (indexer.progress().problem or ""))
+        await until(lambda: "doctor --rebuild" in (indexer.progress().problem or ""))
         assert indexer.progress().phase == Phase.WAITING
         assert not running.done()
         damaged = settings.catalogue_path.read_bytes()
@@ -498,7 +498,7 @@ async def test_a_service_whose_catalogue_gets_damaged_stays_and_writes_nothing_m
         stop.set()
         with pytest.raises(StorageError) as ended:
             await running
-        assert "move catalogue.db" in ended.value.hint
+        assert "doctor --rebuild" in ended.value.hint
 
 
 async def test_a_service_whose_captioner_dies_before_it_is_ready_starts_it_again(
