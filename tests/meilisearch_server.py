@@ -166,7 +166,7 @@ class MeilisearchServer:
 
     def default_keys(self) -> tuple[str, str]:
         """The admin key and the search key that the server made from its master key."""
-        keys = {key["name"]: key["key"] for key in self.call("GET", "/keys")["results"]}
+        keys = {key["name"]: key["key"] for key in self.call("GET", "/keys?limit=1000")["results"]}
         return keys["Default Admin API Key"], keys["Default Search API Key"]
 
     def version(self) -> str:
@@ -179,10 +179,11 @@ class MeilisearchServer:
             if index["uid"].startswith(beginning):
                 self.wait(self.call("DELETE", f"/indexes/{index['uid']}")["taskUid"])
 
-    def delete_keys(self, index: str) -> None:
-        """Deletes the keys that `keys` made for this index."""
+    def forget(self, index: str) -> None:
+        """Deletes what a test made on somebody's server: the indexes whose names begin so, and the keys for them."""
+        self.delete_indexes(index)
         for key in self.call("GET", "/keys?limit=1000")["results"]:
-            if (key["name"] or "").startswith(f"recollect ({index})"):
+            if (key["name"] or "").startswith(f"recollect ({index})") or index in key["indexes"]:
                 self.call("DELETE", f"/keys/{key['uid']}")
 
     def wait(self, task: int) -> Any:

@@ -80,7 +80,7 @@ def contract_index(
     name = f"contract-{secrets.token_hex(4)}"
     keys = meilisearch_server.keys(name, tmp_path_factory.mktemp("keys"))
     yield ServedIndex(meilisearch_server.url, keys, name)
-    meilisearch_server.delete_keys(name)
+    meilisearch_server.forget(name)
 
 
 @pytest.fixture
@@ -101,5 +101,4 @@ def _empty(server: MeilisearchServer) -> None:
     if server.ours:
         server.wipe()
     else:
-        server.delete_indexes(INDEX)
-        server.delete_keys(INDEX)
+        server.forget(INDEX)

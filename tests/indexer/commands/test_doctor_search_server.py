@@ -30,14 +30,16 @@ def server() -> Iterator[MeilisearchServer]:
 
 
 @pytest.fixture
-def given(server: MeilisearchServer, tmp_path: Path) -> dict[str, Any]:
+def given(server: MeilisearchServer, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """Settings without any key; an index of its own for every test."""
-    return {
+    index = f"doctor-{tmp_path.name}"
+    yield {
         "data_dir": tmp_path / "data",
         "search": "meilisearch",
         "meilisearch_url": server.url,
-        "meilisearch_index": f"doctor-{tmp_path.name}",
+        "meilisearch_index": index,
     }
+    server.forget(index)
 
 
 def examined(**given: Any) -> dict[str, Finding]:

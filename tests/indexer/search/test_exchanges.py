@@ -251,7 +251,7 @@ def recorder(meilisearch_server: MeilisearchServer, tmp_path: Path) -> Iterator[
     with Recorder(meilisearch_server.url, asdict(keys)) as server:
         yield server
     meilisearch_server.delete_indexes("exchanges")
-    meilisearch_server.delete_keys("exchanges")
+    meilisearch_server.forget("exchanges")
 
 
 def _session(server: ExchangeServer) -> list[tuple[int, Any]]:

@@ -46,15 +46,17 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def served(server: MeilisearchServer, tmp_path: Path) -> Settings:
+def served(server: MeilisearchServer, tmp_path: Path) -> Iterator[Settings]:
     """An index of its own for every test: its keys have uids of their own."""
-    return Settings(
+    index = f"keys-{tmp_path.name}"
+    yield Settings(
         data_dir=tmp_path / "data",
         search="meilisearch",
         meilisearch_url=server.url,
         meilisearch_master_key=server.master_key,
-        meilisearch_index=f"keys-{tmp_path.name}",
+        meilisearch_index=index,
     )
+    server.forget(index)
 
 
 def without_master(settings: Settings, **changes: Any) -> Settings:
@@ -222,20 +224,22 @@ def test_a_key_with_other_rights_is_made_anew(served: Settings, server: Meilisea
     )
 
 
-def test_a_wiped_server_takes_the_same_keys_once_they_were_made_again(tmp_path: Path) -> None:
-    with found_server() as server:
-        settings = Settings(
-            data_dir=tmp_path,
-            meilisearch_url=server.url,
-            meilisearch_master_key=server.master_key,
-            search="meilisearch",
-        )
-        keys, _ = make_keys(settings)
-        server.wipe()
-        with pytest.raises(KeyRefused):
-            Administration(server.url, keys.admin).documents("recollect")
-        assert make_keys(settings) == (keys, True)
-        assert Administration(server.url, keys.admin).documents("recollect") is None
+def test_a_wiped_server_takes_the_same_keys_once_they_were_made_again(
+    tmp_path: Path, killable_meilisearch: MeilisearchServer
+) -> None:
+    server = killable_meilisearch
+    settings = Settings(
+        data_dir=tmp_path,
+        meilisearch_url=server.url,
+        meilisearch_master_key=server.master_key,
+        search="meilisearch",
+    )
+    keys, _ = make_keys(settings)
+    server.wipe()
+    with pytest.raises(KeyRefused):
+        Administration(server.url, keys.admin).documents("recollect")
+    assert make_keys(settings) == (keys, True)
+    assert Administration(server.url, keys.admin).documents("recollect") is None
 
 
 def test_the_search_key_searches_and_does_nothing_else(served: Settings, server: MeilisearchServer) -> None:
