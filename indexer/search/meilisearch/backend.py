@@ -216,7 +216,12 @@ class MeilisearchSearch:
                 request_words = request_words.within(f"NOT {among(found.beyond)}")
             more = FOLDED if folded else {}
             photos = self._read(request_words, limit=others, offset=reached + first, **more)
-            hits += tuple(replace(hit, sure=found.are_others_sure) for hit in self._hits(found, photos))
+            # They are ranked among themselves, and come after what was ranked before.
+            most = float(match.scores[ranked[before - 1]]) if before else 1.0
+            hits += tuple(
+                replace(hit, score=min(hit.score, most), sure=found.are_others_sure)
+                for hit in self._hits(found, photos)
+            )
         start = before + max(first - all_others, 0)
         rest = ranked[start : start + limit - len(hits)]
         return hits + self._hits(found, [candidates.photos[place] for place in rest])
