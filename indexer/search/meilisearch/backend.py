@@ -250,7 +250,9 @@ class MeilisearchSearch:
     def _read(self, request_words: RequestWords, **more: Any) -> list[FoundPhoto]:
         if more["limit"] <= 0:
             return []
-        return FoundPhoto.all(self._client.search(request_words, attributesToRetrieve=list(READ), **more)["hits"])
+        return self._client.photos.all(
+            self._client.search(request_words, attributesToRetrieve=list(READ), **more)["hits"]
+        )
 
     def _hits(self, found: RetrievedPhotos, photos: Sequence[FoundPhoto]) -> tuple[Hit, ...]:
         """Hits of these photos, of which the candidates may know some."""
@@ -292,7 +294,7 @@ class MeilisearchSearch:
         others = RequestWords(filters=(f"NOT {among([own.id])}",))
         asked = [others.only([term]).to_request(self._client.index, limit=limit) for term in telling]
         responses = self._client.ask([request | {"attributesToRetrieve": list(READ)} for request in asked])
-        found = {hit.id: hit for answer in responses for hit in FoundPhoto.all(answer["hits"])}
+        found = {hit.id: hit for answer in responses for hit in self._client.photos.all(answer["hits"])}
         whole = sum(weights[term] for term in telling) * 255 or 1.0
         likeness = {
             hit.id: sum(weights[term] * hit.strengths.get(term.typed, 0) for term in telling) / whole

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import bisect
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from indexer.search.aliases import AliasKind, aliases_of
+from indexer.search.aliases import Alias, AliasKind, aliases_of
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.fields import APPEARANCE, GIVEN_BIT, STACK, folded_text
 from indexer.search.folding import StackColumns
@@ -20,6 +22,7 @@ from indexer.search.languages import languages_among
 from indexer.search.reasons import PhotoTexts
 
 _MIDDLE_STRENGTH = 128
+_KEPT_PHOTOS = 1000  # about 8 kB each
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,6 @@ class FoundPhoto:
     """One photo as the server gave it (`layout.READ`)."""
 
     document: Mapping[str, Any]
-
-    @classmethod
-    def all(cls, hits: Sequence[Mapping[str, Any]]) -> list[Self]:
-        """Each of the server's hits."""
-        return [cls(hit) for hit in hits]
 
     @property
     def id(self) -> str:
@@ -79,11 +77,17 @@ class FoundPhoto:
         return any(field == APPEARANCE for field, _ in self.document.get("shown", []))
 
     @cached_property
+    def aliases(self) -> frozenset[Alias]:
+        """The other words that its texts are found by."""
+        texts = (text for field, text, _ in self.texts if field != APPEARANCE)
+        return frozenset(alias for text in texts for alias in aliases_of(text))
+
+    @cached_property
     def photo_texts(self) -> PhotoTexts:
         """What reasons are made of."""
         return PhotoTexts(self.id, self.texts)
 
-    @property
+    @cached_property
     def embedding(self) -> bytes:
         """int8, of any length; empty where the photo has none."""
         return _bytes(self.document.get("embedding"))
@@ -101,6 +105,25 @@ def _bytes(text: object) -> bytes:
         return b""
 
 
+class FoundPhotoCache:
+    """Photos as the server gave them last: while somebody types, most of them come again and again. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: LRUCache[object, FoundPhoto] = LRUCache(_KEPT_PHOTOS)
+
+    def all(self, hits: Sequence[Mapping[str, Any]]) -> list[FoundPhoto]:
+        """Each of the server's hits."""
+        with self._lock:
+            return [self._found(hit) for hit in hits]
+
+    def _found(self, document: Mapping[str, Any]) -> FoundPhoto:
+        known = self._kept.get(document["id"])
+        if known is None or known.document != document:
+            known = self._kept[document["id"]] = FoundPhoto(document)
+        return known
+
+
 @dataclass(frozen=True)
 class CandidateWords:
     """The words that some photos have."""
@@ -112,9 +135,7 @@ class CandidateWords:
     def of(cls, photos: Sequence[FoundPhoto]) -> Self:
         """The words of these photos."""
         aliases: dict[tuple[AliasKind, str], dict[str, None]] = {}
-        for alias in {
-            one for photo in photos for name, text, _ in photo.texts if name != APPEARANCE for one in aliases_of(text)
-        }:
+        for alias in frozenset[Alias]().union(*(photo.aliases for photo in photos)):
             aliases.setdefault((alias.kind, alias.text), {})[alias.word] = None
         ordered = sorted({word for photo in photos for word in photo.strengths})
         return cls(ordered, {key: tuple(sorted(own)) for key, own in aliases.items()})

@@ -10,6 +10,7 @@ from typing import Any
 
 from indexer.search.fields import STACK
 from indexer.search.matching import Term
+from indexer.search.meilisearch.candidates import FoundPhotoCache
 from indexer.search.meilisearch.connection import Connection, Refusal
 from indexer.search.meilisearch.layout import FACET
 from indexer.search.meilisearch.request import FacetValues, RequestWords
@@ -41,6 +42,7 @@ class SearchClient:
         self._cached = _Cache()
         self._written = 0
         self.values = FacetValues(self._values_of)
+        self.photos = FoundPhotoCache()
 
     def data_version(self) -> str:
         """Another text after `invalidate`, and every `fresh_s` seconds, as another process may be writing."""

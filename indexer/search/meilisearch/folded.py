@@ -79,7 +79,7 @@ class FoldedPhotos:
         if stacks and self.found.by_words:
             words = self.found.counted.within(of_stacks(stacks))
             more = {"limit": len(stacks), "attributesToRetrieve": list(READ), **FOLDED}
-            known = {photo.stack for photo in FoundPhoto.all(self.client.search(words, **more)["hits"])}
+            known = {photo.stack for photo in self.client.photos.all(self.client.search(words, **more)["hits"])}
         first = {photo.stack or photo.id: photo for photo in reversed(few) if photo.stack not in known}
         return tuple(photo for photo in few if first.get(photo.stack or photo.id) is photo)
 

@@ -150,7 +150,9 @@ class _Retrieval:
         asked = [self._request(variant) for variant in variants] if self._terms or self._words.bounds else []
         responses = self._ask_with_counts([*asked, *self._nearest_request()])
         found = responses[: len(asked)]
-        self._nearest_photos = [hit for answer in responses[len(asked) :] for hit in FoundPhoto.all(answer["hits"])]
+        self._nearest_photos = [
+            hit for answer in responses[len(asked) :] for hit in self._client.photos.all(answer["hits"])
+        ]
         if not found:
             return self._words, _NOTHING
         best = max(range(len(found)), key=lambda at: total_of(found[at]))
@@ -161,7 +163,7 @@ class _Retrieval:
         """Where words of the query name looks: what looks so joins in, or where no text has all words, the things that
         are asked for beside."""
         looks = {place: named[-1] for place, named in looks_of_terms(self._terms).items()}
-        photos = FoundPhoto.all(found["hits"])
+        photos = self._client.photos.all(found["hits"])
         if not looks or (photos and not any(photo.has_looks for photo in photos)):
             return request_words, found
         places = range(len(self._terms))
@@ -175,7 +177,7 @@ class _Retrieval:
         totals = list(map(total_of, responses))
         best = totals.index(max(totals[:2])) if things and any(totals[:2]) else totals.index(max(totals))
         others = (answer for at, answer in enumerate(responses) if at != best)
-        self._found_otherwise = [hit for answer in others for hit in FoundPhoto.all(answer["hits"])]
+        self._found_otherwise = [hit for answer in others for hit in self._client.photos.all(answer["hits"])]
         return variants[best], responses[best]
 
     def _search_description(self) -> tuple[RequestWords, Json]:
@@ -188,8 +190,8 @@ class _Retrieval:
         variants = [whole.only(known[at:]) for at in range(min(_LADDER, len(known)))]
         variants += whole.only(mistaken).with_typos(mistaken)[:1] if mistaken else []
         responses = self._client.ask([*map(self._request, variants), *nearest_request])
-        self._nearest_photos = FoundPhoto.all(responses.pop()["hits"]) if nearest_request else []
-        self._found_otherwise = [hit for answer in responses[1:] for hit in FoundPhoto.all(answer["hits"])]
+        self._nearest_photos = self._client.photos.all(responses.pop()["hits"]) if nearest_request else []
+        self._found_otherwise = [hit for answer in responses[1:] for hit in self._client.photos.all(answer["hits"])]
         return (variants[0], responses[0]) if variants else (whole, _NOTHING)
 
     def _count(self, term: Term) -> int:
@@ -264,7 +266,7 @@ class _Retrieval:
         self, request_words: RequestWords, found: Json, *, fall_back: bool = True
     ) -> RetrievedPhotos | None:
         """What of all that was found is kept, in our order; None where it is nothing."""
-        by_words = FoundPhoto.all(found["hits"])
+        by_words = self._client.photos.all(found["hits"])
         photos = list({hit.id: hit for hit in (*by_words, *self._found_otherwise, *self._nearest_photos)}.values())
         candidates = Candidates(photos)
         match = rank(self._query, self._context(candidates), fall_back=fall_back) if photos else _NO_MATCH

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from indexer.search import Hit, Sort
 from indexer.search.meilisearch import MeilisearchSearch
-from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
+from indexer.search.meilisearch.candidates import Candidates, FoundPhoto, FoundPhotoCache
 from indexer.search.meilisearch.folded import FoldedPhotos
 from indexer.search.meilisearch.keys import Keys
 from indexer.search.meilisearch.request import RequestWords
@@ -30,6 +30,7 @@ class ListedPhotos:
     """Answers searches from a list of documents, which all have the words."""
 
     def __init__(self, documents: Sequence[dict[str, Any]]) -> None:
+        self.photos = FoundPhotoCache()
         self._documents = documents
 
     def search(self, words: RequestWords, **more: Any) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def test_pages_meet_each_stack_once(
 ) -> None:
     listed = [document(number, stack, taken) for number, (stack, taken, _) in enumerate(by_words)]
     few = [document(100 + number, stack, taken) for number, (stack, taken, _) in enumerate(by_meaning)]
-    candidates = Candidates(FoundPhoto.all([*listed[:REACHED], *few]))
+    candidates = Candidates([*map(FoundPhoto, (*listed[:REACHED], *few))])
     scores = [score for *_, score in (*by_words[:REACHED], *by_meaning)]
     found = RetrievedPhotos(
         query=None,  # type: ignore[arg-type]
@@ -113,10 +114,10 @@ def test_pages_meet_each_stack_once(
             hits = backend._by_relevance(found, folded, limit, offset)
         else:
             hits = backend._by_date(found, folded, sort, limit, offset)
-        return FoundPhoto.all([known[hit.id] for hit in hits])
+        return [FoundPhoto(known[hit.id]) for hit in hits]
 
     whole = page(1000, 0)
-    stacks = {photo.stack or photo.id for photo in FoundPhoto.all([*listed, *few])}
+    stacks = {photo.stack or photo.id for photo in map(FoundPhoto, (*listed, *few))}
     assert sorted(photo.stack or photo.id for photo in whole) == sorted(stacks)
     assert folded.listed == len(whole)
     pages = [photo.id for offset in range(0, len(whole) + limit, limit) for photo in page(limit, offset)]

@@ -26,7 +26,7 @@ DOCUMENT = photo(
 
 
 def test_what_is_stored_is_read_back() -> None:
-    (found,) = FoundPhoto.all([to_server_json(DOCUMENT, [])])
+    found = FoundPhoto(to_server_json(DOCUMENT, []))
     assert found.id == DOCUMENT.id
     assert found.strengths.keys() == {"two", "dogs", "riding", "dog", "2019", "summer"}
     assert all(0 < strength < 256 for strength in found.strengths.values())
@@ -63,11 +63,11 @@ def test_what_a_picture_looks_like_is_searched_and_read_back() -> None:
     assert "appearance" not in made
     assert not any("dark" in word for word in (*made.get("spelling", []), *made["texts"]))
     assert not any(word.startswith("=") for word in words_in(made))
-    (found,) = FoundPhoto.all([made])
+    found = FoundPhoto(made)
     assert found.has_looks
     assert ("appearance", "dark", "=dark") in found.texts
     assert {"=dark", "=black-and-white"} <= found.strengths.keys()
-    assert not FoundPhoto.all([to_server_json(DOCUMENT, [])])[0].has_looks
+    assert not FoundPhoto(to_server_json(DOCUMENT, [])).has_looks
 
 
 def test_a_photo_without_an_embedding_says_so_to_every_embedder() -> None:
