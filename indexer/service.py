@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from captioner import BundleError, Captioner, CaptionerProcess
+from captioner import BundleError, Captioner, CaptionerGone, CaptionerProcess
 from captioner.ipc.supervisor import ChildNotStarted
 from indexer.atomic.temporary import sweep
 from indexer.catalogue import Catalogue
@@ -141,6 +141,17 @@ class Indexer:
         loop: before the indexer runs there is nothing to ask for, as it begins with a scan."""
         if self._scheduler is not None:
             self._scheduler.request_scan()
+
+    async def captioner_answers(self) -> bool:
+        """Whether the captioner's child process answers; also where none is running just now. Takes as long as what it
+        has in hand."""
+        captioner = self._context.captioner if self._context is not None else None
+        if isinstance(captioner, CaptionerProcess):
+            try:
+                await captioner.ping()
+            except CaptionerGone:
+                return False
+        return True
 
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be called at any time, also before the indexer is entered."""

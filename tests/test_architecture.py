@@ -33,7 +33,7 @@ LAYERS = {
     ),
     "web": (
         *("i18n", "request_bodies", "app_keys", "links", "static_files", "presenters", "tiles", "templating"),
-        *("security", "downloads", "search", "pages", "api", "server", "app", "cli"),
+        *("security", "downloads", "search", "pages", "api", "server", "service_manager", "app", "cli"),
     ),
 }
 LONGEST_MODULE_LINES = 400

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from captioner.inference.process import PING_S
 from indexer.search.meilisearch.administration import TESTED_VERSION
 from indexer.search.meilisearch.keys import keys_path
 from indexer.settings import ENVIRONMENT_PREFIX, SECRETS, SETTINGS, Settings, load_settings
@@ -138,6 +139,30 @@ def test_every_unit_is_held_in(repository: Path, unit: str) -> None:
     }.items():
         assert lines_of(repository, unit, key) == [value], f"{unit}: {key}"
     assert len(lines_of(repository, unit, "MemoryMax")) == 1
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_calls_the_exposure_of_every_unit_ok(repository: Path, unit: str) -> None:
+    """Of 0 to 10 points, lower is better; systemd calls it OK up to 2.9."""
+    path = repository / "deploy" / f"{unit}.service"
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    overall = re.search(r"Overall exposure level for \S+: ([\d.]+) (\w+)", said)
+    assert overall is not None, said
+    print(overall[0])
+    assert float(overall[1]) < 2.0
+    assert overall[2] in {"OK", "SAFE", "PERFECT"}
+
+
+def test_a_hung_service_is_restarted_and_never_given_up(repository: Path) -> None:
+    """The program's side is tried in tests/web/test_service_manager.py."""
+    one = {key: lines_of(repository, "recollect", key) for key in ("Type", "Restart", "WatchdogSec", "CPUWeight")}
+    assert one == {"Type": ["notify"], "Restart": ["on-failure"], "WatchdogSec": ["3min"], "CPUWeight": ["50"]}
+    assert lines_of(repository, "recollect", "StartLimitIntervalSec") == ["0"]
+    assert lines_of(repository, "recollect", "IOSchedulingClass") == ["idle"]
+    longest_s = Settings().captioner_timeout_s + PING_S
+    assert 2 * longest_s < 180, "a caption that hangs is ended by recollect itself before systemd ends it all"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")

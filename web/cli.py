@@ -63,6 +63,7 @@ async def _serve(
     from indexer.service import Indexer
     from web.app import make_app
     from web.server import listening
+    from web.service_manager import ServiceManager
 
     indexer = Indexer(settings, storage)
     app = make_app(
@@ -74,7 +75,10 @@ async def _serve(
         wake=indexer.wake,
         scan_now=indexer.scan_now,
     )
-    async with listening(app, settings) as address:
+    async with (
+        listening(app, settings) as address,
+        ServiceManager(os.environ).reporting(address, indexer.captioner_answers, stop),
+    ):
         terminal.print(f"the search page is on {address}{settings.base_path.rstrip('/')}{_other_addresses(settings)}")
         async with terminal.following(indexer.progress):
             await indexer.serve(roots, stop)

@@ -24,6 +24,9 @@ from captioner.ipc.supervisor import ChildError, ChildGone, ChildNotStarted, Chi
 #: numpy's BLAS would start a thread per core, each with its own memory; the decoder's arrays are far too small for it.
 _ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
+#: A child that does nothing else answers a ping in a millisecond; one that is swapped out may take seconds.
+PING_S = 10.0
+
 
 def read_model_name(bundle: Path = DEFAULT_BUNDLE) -> tuple[str, int]:
     """The model's name and version, and `input_px`, from the manifest alone. Raises `BundleError`."""
@@ -112,6 +115,19 @@ class CaptionerProcess:
         except ChildGone as error:
             raise (CaptionerGone if error.guilty else CaptionerUnavailable)(str(error)) from error
         return unpack_caption(reply.header, reply.payload)
+
+    async def ping(self) -> None:
+        """Returns once the child has answered, behind what it has in hand; at once where none runs, which is no hang.
+        A child that does not begin to answer in `PING_S` is killed, and the next one answers.
+
+        Raises `CaptionerGone`.
+        """
+        if self._child.pid is None:
+            return
+        try:
+            await self._child.request({"ping": True}, timeout_s=PING_S)
+        except (ChildError, ChildGone) as error:
+            raise CaptionerGone(str(error)) from error
 
     async def _ask(self, pixels: bytes) -> Reply:
         """One retry: the photo before may have damaged the child's memory."""

@@ -40,12 +40,14 @@ def open_service(bundle: Path, threads: int, beam: int) -> Service:
 
 
 def make_handler(captioner: LiteRTCaptioner) -> Handler:
-    """Pixels in the payload, a caption in the reply."""
+    """Pixels in the payload, a caption in the reply; a ping has neither."""
     import numpy as np
 
     shape = (captioner.input_px, captioner.input_px, 3)
 
     def caption(header: Mapping[str, Any], payload: bytes) -> tuple[Mapping[str, Json], bytes]:
+        if header.get("ping"):
+            return {}, b""
         try:
             pixels = np.frombuffer(payload, np.uint8).reshape(shape)
         except ValueError as error:
