@@ -74,7 +74,20 @@ def exists(named: str, page: str) -> bool:
 @cache
 def code_words() -> frozenset[str]:
     """Every word of the sources."""
-    kinds = (".py", ".html", ".js", ".toml", ".service", ".yaml", "/environment", "/run", "/test")
+    kinds = (
+        ".py",
+        ".html",
+        ".js",
+        ".toml",
+        ".service",
+        ".yaml",
+        "/environment",
+        "/run",
+        "/test",
+        "/install",
+        "/uninstall",
+        ".conf",
+    )
     sources = [one for one in tracked() if one.endswith(kinds) and not one.startswith("tests/test_readme")]
     return frozenset(word for one in sources for word in re.findall(r"\w+", (ROOT / one).read_text(encoding="utf-8")))
 
