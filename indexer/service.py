@@ -380,6 +380,7 @@ async def started_captioner(settings: Settings) -> AsyncIterator[Captioner]:
         threads=settings.captioner_threads,
         timeout_s=settings.captioner_timeout_s,
         nice=settings.nice,
+        idle_s=settings.unload_after_s or None,
     )
     async with AsyncExitStack() as stack:
         try:

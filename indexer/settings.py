@@ -67,6 +67,12 @@ class Settings:
     captioner_threads: int = _setting(1, "threads of the caption model")
     captioner_timeout_s: float = _setting(60.0, "one caption may take this long", unit="s")
     nice: int = _setting(10, "niceness of the child processes, so that the house's server stays usable")
+    unload_after_s: float = _setting(
+        300.0,
+        "without work for so long, the child processes with the caption model and the photo reader end and give their "
+        "memory back; the next photo starts them again; 0: never",
+        unit="s",
+    )
     readers: int = _setting(0, "child processes that open photo files; 0: one for one or two cores, else two")
     reader_timeout_s: float = _setting(60.0, "one photo may take this long to read and decode", unit="s")
     reader_memory_mb: int = _setting(1024, "address space that one reading process may grow by", unit="MB")
@@ -289,6 +295,7 @@ _AT_LEAST = MappingProxyType(
         "screen_px": 512,
         "port": 0,
         "rescan_s": 0,
+        "unload_after_s": 0,
         "nice": 0,
     }
 )

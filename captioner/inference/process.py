@@ -43,6 +43,7 @@ class CaptionerProcess:
         beam: width of the beam search; 1 is greedy.
         timeout_s: one caption may take this long.
         nice: added to the child's niceness.
+        idle_s: without work for so long the model is unloaded, and loaded again for the next caption; None: never.
         argv: another worker, for tests.
     """
 
@@ -54,6 +55,7 @@ class CaptionerProcess:
         beam: int = 3,
         timeout_s: float = 60.0,
         nice: int = 10,
+        idle_s: float | None = None,
         argv: Sequence[str] | None = None,
     ) -> None:
         options = ("--bundle", str(bundle), "--threads", str(threads), "--beam", str(beam))
@@ -62,6 +64,7 @@ class CaptionerProcess:
             name="the captioner",
             timeout_s=timeout_s,
             nice=nice,
+            idle_s=idle_s,
             environment=_ONE_BLAS_THREAD,
         )
 
@@ -125,7 +128,7 @@ class CaptionerProcess:
         if self._child.pid is None:
             return
         try:
-            await self._child.request({"ping": True}, timeout_s=PING_S)
+            await self._child.request({"ping": True}, timeout_s=PING_S, is_work=False)
         except (ChildError, ChildGone) as error:
             raise CaptionerGone(str(error)) from error
 

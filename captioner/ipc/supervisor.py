@@ -79,6 +79,7 @@ class ChildProcess:
         memory_mb: the child's address space may grow by so many MiB once it is ready; None: without limit.
         start_timeout_s: the child must be ready after this time.
         grace_s: when it is stopped, it may work so long on what it has in hand.
+        idle_s: without work for so long it is stopped, and started again for the next request; None: never.
         environment: variables added to those of this process.
     """
 
@@ -92,6 +93,7 @@ class ChildProcess:
         memory_mb: int | None = None,
         start_timeout_s: float = 60.0,
         grace_s: float = 5.0,
+        idle_s: float | None = None,
         environment: Mapping[str, str] | None = None,
         limits: Limits = LIMITS,
     ) -> None:
@@ -99,6 +101,11 @@ class ChildProcess:
         self._command = Command(tuple(argv), name, nice, memory_mb, start_timeout_s, variables, limits)
         self._timeout_s = timeout_s
         self._grace_s = grace_s
+        self._idle_s = idle_s
+        self._open = 0  # requests without an answer
+        self._idle: asyncio.TimerHandle | None = None
+        self._unloading: asyncio.Task[None] | None = None
+        self._hello: Mapping[str, Any] = {}
         self._run: ChildRun | None = None
         self._starting: asyncio.Task[ChildRun] | None = None
         self._closed = False
@@ -123,7 +130,7 @@ class ChildProcess:
     @property
     def hello(self) -> Mapping[str, Any]:
         """`Service.hello` of the running child, or of the last one."""
-        return self._run.hello if self._run else {}
+        return self._hello
 
     @property
     def pid(self) -> int | None:
@@ -131,20 +138,35 @@ class ChildProcess:
         return self._run.pid if self._run and self._run.alive else None
 
     async def request(
-        self, header: Mapping[str, Json], payload: bytes = b"", *, timeout_s: float | None = None
+        self,
+        header: Mapping[str, Json],
+        payload: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+        is_work: bool = True,
     ) -> Reply:
-        """The child's answer. Any number of requests may be open at once; a cancelled one disturbs no other.
+        """The child's answer. Any number of requests may be open at once; a cancelled one disturbs no other. `is_work`
+        False: it keeps no child from being stopped for want of work.
 
         Raises:
             ChildError: the child answered with an error.
             ChildGone: the child died or hung over this request (`guilty`), or could not be had.
             captioner.ipc.framing.WireError: the request does not fit in a frame; nothing was sent.
         """
+        self._open += 1
+        try:
+            return await self._request(header, payload, self._timeout_s if timeout_s is None else timeout_s)
+        finally:
+            self._open -= 1
+            if is_work:
+                self._wait_for_work()
+
+    async def _request(self, header: Mapping[str, Json], payload: bytes, timeout_s: float) -> Reply:
         lost_unbegun = 0
         while True:
             run = await self._ensure_running()
             try:
-                return await run.request(header, payload, self._timeout_s if timeout_s is None else timeout_s)
+                return await run.request(header, payload, timeout_s)
             except ErrorReply as error:
                 raise ChildError(error.kind, str(error)) from None
             except ChildDied as death:
@@ -155,11 +177,30 @@ class ChildProcess:
     async def close(self) -> None:
         """Stops the child: stdin is closed, after `grace_s` it is terminated, then killed. Closing twice is fine."""
         self._closed = True
+        if self._idle:
+            self._idle.cancel()
         if self._starting:
             self._starting.cancel()
             await asyncio.wait([self._starting])
         if self._run:
             await self._run.stop(self._grace_s)
+        if self._unloading:
+            await asyncio.wait([self._unloading])
+
+    def _wait_for_work(self) -> None:
+        """From now on `idle_s`."""
+        if self._idle:
+            self._idle.cancel()
+        if self._idle_s is not None and not self._closed:
+            self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._unload)
+
+    def _unload(self) -> None:
+        """Gives the child's memory back; what is asked from now on waits for the next one."""
+        if self._open or self._starting or self._closed:
+            self._wait_for_work()
+        elif self._run and self._run.alive:
+            _log.info("%s is stopped after %g s without work", self._command.name, self._idle_s)
+            self._unloading = asyncio.create_task(self._run.stop(self._grace_s))
 
     async def _ensure_running(self) -> ChildRun:
         """The running child, or a new one; concurrent calls share one start."""
@@ -192,6 +233,8 @@ class ChildProcess:
         except StartFailed:
             self._failed_runs += 1
             raise
+        self._hello = self._run.hello
+        self._wait_for_work()
         return self._run
 
     async def _wait_before_restart(self) -> None:

@@ -73,6 +73,7 @@ class PhotoProcesses:
                 timeout_s=settings.reader_timeout_s,
                 nice=settings.nice,
                 memory_mb=settings.reader_memory_mb,
+                idle_s=settings.unload_after_s or None,
                 environment=_GIVE_MEMORY_BACK,
             )
             for _ in range(settings.reader_count if count is None else count)

@@ -463,3 +463,43 @@ def test_a_service_without_stdin_can_have_a_child(closed: str, tmp_path: Path) -
     done = subprocess.run(["sh", "-c", command, sys.executable, textwrap.dedent(PARENT), str(note)], check=False)
     assert done.returncode == 0
     assert note.read_bytes().split()[1] == b"payload"
+
+
+# -- without work -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_child_without_work_is_stopped_and_started_again_for_the_next_request() -> None:
+    async with child(idle_s=0.3) as process:
+        first = process.pid
+        assert first is not None
+        await until_gone(first)
+        await until(lambda: process.pid is None)
+        assert process.hello == {"greeting": "ready"}, "what it said of itself stays known"
+        assert (await process.request({"number": 1})).header == {"number": 1}
+        assert process.pid not in {first, None}
+
+
+async def test_a_child_at_work_is_not_stopped_for_want_of_it() -> None:
+    async with child(idle_s=0.2) as process:
+        pid = process.pid
+        slow = asyncio.create_task(process.request({"do": "nap", "seconds": 1.0}))
+        await slow
+        assert process.pid == pid
+
+
+async def test_what_is_no_work_keeps_no_child_alive() -> None:
+    async with child(idle_s=0.5) as process:
+        pid = process.pid
+        assert pid is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_gone(pid):
+                if process.pid == pid:
+                    await process.request({}, is_work=False)
+                await asyncio.sleep(0.05)
+
+
+async def test_requests_at_the_very_moment_of_the_stop_are_answered() -> None:
+    async with child(idle_s=0.05) as process:
+        for number in range(12):
+            await asyncio.sleep(0.05)
+            assert (await process.request({"number": number})).header == {"number": number}
