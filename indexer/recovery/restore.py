@@ -136,11 +136,11 @@ def _check_catalogue(backup: BackupFile, path: Path, moves: LibraryMoves) -> tup
 
 @contextmanager
 def _opened(backup: BackupFile, path: Path, migrations: tuple[Migration, ...]) -> Iterator[Database]:
-    """A database out of a backup, migrated and checked. Only tables and indexes are opened: a trigger or a view would
-    be somebody else's program."""
+    """A database out of a backup, migrated and checked. A trigger or a view that is not ours would be somebody else's
+    program, and is not run."""
     try:
         with closing(sqlite3.connect(path)) as connection:
-            odd = connection.execute("SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')").fetchall()
+            odd = _programs(connection) - _our_programs(path, migrations)
             problems = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
         if odd or problems != ["ok"]:
             why = (
@@ -153,6 +153,23 @@ def _opened(backup: BackupFile, path: Path, migrations: tuple[Migration, ...]) -
         raise UnusableBackup(backup.path, error.what, hint="upgrade recollect") from error
     except (sqlite3.Error, StorageError) as error:
         raise UnusableBackup(backup.path, f"{path.name} in it can't be used: {error}") from error
+
+
+def _programs(connection: sqlite3.Connection) -> set[str]:
+    """The SQL of a file's triggers and views."""
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE type NOT IN ('table', 'index')")
+    return {str(row[0]) for row in found}
+
+
+def _our_programs(path: Path, migrations: tuple[Migration, ...]) -> set[str]:
+    """Those that a file of any version has: each migration may make some, and a later one take them out."""
+    ours: set[str] = set()
+    fresh = path.with_name(f"{path.name}.fresh")
+    for number in range(len(migrations)):
+        with Database(fresh, migrations[: number + 1]), closing(sqlite3.connect(fresh)) as connection:
+            ours |= _programs(connection)
+    fresh.unlink()
+    return ours
 
 
 def _moved_remembered(backup: BackupFile, stored: bytes, moves: LibraryMoves) -> bytes:

@@ -156,7 +156,8 @@ def test_the_program_with_a_captioner_that_is_stopped(systemd: Systemd, tmp_path
             time.sleep(4)
             assert "WATCHDOG=1" not in systemd.told()
             systemd.wait_for("WATCHDOG=1")
-            assert not captioner.is_running() or captioner.status() == psutil.STATUS_ZOMBIE, "it was ended"
+            psutil.wait_procs([captioner], timeout=30)
+            assert not captioner.is_running(), "it was ended"
             write_jpeg(tmp_path / "photos/blue.jpg", COLOURS["blue"], 1)
             _wait_for_photos(tmp_path / "data/catalogue.db", 2)
             assert _captioner(process.pid).pid != captioner.pid

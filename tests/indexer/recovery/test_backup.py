@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from indexer.captions.journal import Journal
 from indexer.catalogue import Catalogue
-from indexer.commands.command_line import read_remembered, remember
+from indexer.commands.remembered import read_remembered, remember
 from indexer.recovery import restore as restoring
 from indexer.recovery.backup_file import MEMBERS, SETTINGS_FILE, BackupFile
 from indexer.recovery.finishing import KEPT_SETTINGS, REPLACED

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from indexer.catalogue import Catalogue
-from indexer.commands.command_line import remember
+from indexer.commands.remembered import remember
 from indexer.recovery.backup import make_backup
 from tests.indexing import settings_for
 from web.cli import main
