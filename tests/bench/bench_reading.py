@@ -1,10 +1,10 @@
 """What one 12-megapixel JPEG costs, part by part, and what the photo process adds and holds.
 
-    python -m tests.bench.bench_reading [PHOTO...] [--rounds 7] [--screen-px 1280] [--input-px 224]
+    python -m tests.bench.bench_reading [PHOTO...] [--rounds 7] [--screen-px 1280] [--input-px 256]
 
 Without a PHOTO, one of 4000 x 3000 pixels is made: gradients and noise at quality 92, about 3 MB. Parts are CPU time,
 the best of all rounds, each as a share of the whole look; the whole through the child process is elapsed time beside
-it. WebP's methods are compared on the same screen thumbnail. Memory is the child's (VmHWM, VmRSS). Aim: under 80 MB.
+it. Memory is the child's (VmHWM, VmRSS). Aim: under 80 MB. Filters and formats are compared by `bench_pictures`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
-from captioner import squash
-from indexer.images.decode import decode, open_image, shrink
+from indexer.images.decode import decode, open_image
+from indexer.images.measuring import measure
+from indexer.images.pictures import encode_grid, encode_screen, make_grid, model_input
 from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.reader.photo_process import PhotoProcesses
@@ -40,12 +38,6 @@ def best_ms(work: Callable[[], object], rounds: int) -> float:
     return 1000 * min(times)
 
 
-def webp(image: Image.Image, method: int) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, "WEBP", quality=75, method=method)
-    return buffer.getvalue()
-
-
 def parts(path: Path, screen_px: int, input_px: int, rounds: int) -> dict[str, float]:
     """CPU milliseconds of each step of one look, as `photo_reader` takes them."""
     data, _ = read_photo_file(path, max_file_mb=500)
@@ -59,9 +51,10 @@ def parts(path: Path, screen_px: int, input_px: int, rounds: int) -> dict[str, f
         "content key": lambda: content_key(data),
         "metadata": lambda: read_metadata(data, path),
         "decode and scale": look,
-        "grid thumbnail": lambda: webp(shrink(screen, 320), 0),
-        "screen thumbnail": lambda: webp(screen, 0),
-        "model's input": lambda: squash(screen, input_px).tobytes(),
+        "grid thumbnail": lambda: encode_grid(make_grid(screen, 320)),
+        "screen thumbnail": lambda: encode_screen(screen),
+        "measures": lambda: measure(make_grid(screen, 320)),
+        "model's input": lambda: model_input(screen, input_px),
     }
     return {name: best_ms(step, rounds) for name, step in steps.items()}
 
@@ -95,12 +88,6 @@ def report(path: Path, settings: Settings, input_px: int, rounds: int) -> None:
     print(f"  {'sum':18s} {total:7.1f} ms")
     elapsed, held = asyncio.run(whole(path, settings, input_px, rounds))
     print(f"  through the child {elapsed:8.1f} ms elapsed: {elapsed / total:.2f} times the sum; it holds {held}")
-    screen = decode(open_image(path.read_bytes(), suffix=path.suffix, max_pixels_mp=500), settings.screen_px, 1)
-    fastest, largest = best_ms(lambda: webp(screen, 0), rounds), len(webp(screen, 0))
-    for method in (1, 2, 4):
-        slower = best_ms(lambda method=method: webp(screen, method), rounds) / fastest  # type: ignore[misc]
-        smaller = len(webp(screen, method)) / largest
-        print(f"  WebP method {method}: {slower:.1f} times method 0's time, {smaller:.2f} its size")
 
 
 def main() -> None:
@@ -108,7 +95,7 @@ def main() -> None:
     parser.add_argument("photos", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--screen-px", type=int, default=1280)
-    parser.add_argument("--input-px", type=int, default=224)
+    parser.add_argument("--input-px", type=int, default=256)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made-12mp.jpg"

@@ -87,8 +87,8 @@ def measure_parts(folder: Path, paths: Sequence[Path], bundle: Path) -> PhotoPar
         library = _Bare(bundle, settings, database)
         reader = PhotoReader(ReaderOptions.of(settings, captioner.input_px))
         for job in _jobs(storage, paths[0].parent):
-            library.take(bare, job.file.path)  # before the file is changed
-            _take(ours, job, settings, reader, captioner, storage)
+            words = _take(ours, job, settings, reader, captioner, storage)
+            library.take(bare, job.file.path, words + 1)
         with ours.step(SEARCH, len(paths)):
             steps = FeedSteps(storage.catalogue, storage.search)
             while steps.step():
@@ -106,8 +106,8 @@ def _jobs(storage: Storage, root: Path) -> list[Job]:
 
 def _take(
     watch: Watch, job: Job, settings: Settings, reader: PhotoReader, captioner: LiteRTCaptioner, storage: Storage
-) -> None:
-    """Every step of `index_photo`, in its order."""
+) -> int:
+    """Every step of `index_photo`, in its order. Returns the number of words of the sentence."""
     path, input_px = job.file.path, captioner.input_px
     with watch.step(READ):
         key, metadata, stamp = reader.read_metadata(path)
@@ -144,6 +144,7 @@ def _take(
         storage.catalogue.known_photo(key)
         photo = IndexedPhoto(key, metadata, stamp, caption, tags_model=captioner.model, measures=measures)
         storage.catalogue.settle(job, photo)
+    return len(best.tokens)
 
 
 class _Bare:
@@ -159,7 +160,7 @@ class _Bare:
         for tensor in self._decoder.get_input_details():
             self._decoder.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
 
-    def take(self, watch: Watch, path: Path) -> None:
+    def take(self, watch: Watch, path: Path, decoder_steps: int) -> None:
         with watch.step(READ):
             data = path.read_bytes()
             blake2b(data).digest()
@@ -174,7 +175,7 @@ class _Bare:
         with watch.step(ENCODE):
             self._encoder.invoke()
         with watch.step(BEAM):
-            for _ in range(11):  # ten words and the end
+            for _ in range(decoder_steps):
                 self._decoder.invoke()
         with watch.step(WRITE):
             _copied(path)
