@@ -169,6 +169,7 @@ class Tile:
     reasons: tuple[MatchReason, ...]  # those that the caption does not show itself
     sure: bool = True  # whether it shows what was searched for
     stacked: int = 0  # how many photos, this one among them, it stands for; 0: for itself
+    doubt: str = ""  # that the model may well be wrong in its caption
 
 
 def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int, *, folded: bool = False) -> Tile:
@@ -185,6 +186,7 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int, *, folded: 
         reasons=_tile_reasons(photo, hit),
         sure=hit.sure,
         stacked=photo.similar + 1 if folded and photo.similar else 0,
+        doubt=gettext("not sure") if photo.unsure else "",
     )
 
 

@@ -44,8 +44,8 @@ def _words(one: Tile) -> Iterator[str]:
     yield '<span class="words" aria-hidden="true">'
     if one.caption:
         yield f"<bdi>{highlight(one.caption)}</bdi>"
-    if one.photo.unsure:
-        yield f'<small class="unsure">{gettext("not sure")}</small>'
+    if one.doubt:
+        yield f'<small class="unsure">{escape(one.doubt)}</small>'
     for reason in one.reasons:
         pieces = f" <bdi>{highlight(reason.pieces)}</bdi>" if reason.pieces else ""
         how = f" · {escape(reason.how)}" if reason.how else ""

@@ -119,6 +119,9 @@ def results(
     if any(item.name in {TIME, *DATES} for item in result.query.filters):
         tiles = [_with_vague_date(one) for one in tiles]
     by_date = effective_sort(search, result) is not Sort.RELEVANCE
+    by_words = bool(result.query.words or result.query.phrases)
+    if by_words:
+        tiles = [_with_doubt_of_caption(one) for one in tiles]
     if by_date:
         tiles = [_with_doubt(one) for one in tiles]
     before = [one for one in tiles if one.position < first]
@@ -135,7 +138,7 @@ def results(
         folded=result.folded,
         each=search_url(query_text.with_filter(search.text, SIMILAR, "all"), search.sort) if result.folded else "",
         by_meaning=_by_meaning(result),
-        by_words=bool(result.query.words or result.query.phrases),
+        by_words=by_words,
         corrections=_corrections(search, result),
         dropped=tuple(map(clean, result.dropped)),
         ignored=tuple(map(clean, left_out(result.query))),
@@ -168,6 +171,11 @@ def _with_doubt(one: Tile) -> Tile:
     if one.sure or one.photo.unsure:
         return one
     return replace(one, reasons=(*one.reasons, MatchReason(gettext("less sure"), (), "")))
+
+
+def _with_doubt_of_caption(one: Tile) -> Tile:
+    """A photo that is sure to show what was searched for says that it is its caption alone that may be wrong."""
+    return replace(one, doubt=gettext("caption not sure")) if one.sure and one.doubt else one
 
 
 def _by_meaning(result: Result[PhotoSummary]) -> str:

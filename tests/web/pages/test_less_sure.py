@@ -98,3 +98,15 @@ async def test_photos_are_chosen_below_the_line_too(boats: Page) -> None:
     html = await boats.text("/?q=boat&select=1")
     assert html.count(LINE) == 1
     assert html.count('<input type="checkbox" form="selecting"') == 4
+
+
+@pytest.mark.parametrize("sort", ["relevance", "newest"])
+async def test_a_photo_that_is_sure_says_that_only_its_caption_is_not(start_page: StartPage, sort: str) -> None:
+    page = await start_page([UNSURE, MadePhoto("boat/other.jpg", "a red sofa", 0.3, tags=(), sure=False)])
+    html = await page.text(f"/?q=boat&sort={sort}")
+    doubts = re.findall(r'<small class="unsure">([^<]*)</small>', html)
+    assert sorted(doubts) == ["caption not sure", "not sure"]
+    german = await page.text(f"/?q=boat&sort={sort}", headers={"Accept-Language": "de"})
+    assert german.count('<small class="unsure">Beschreibung unsicher</small>') == 1
+    browsed = await page.text("/")
+    assert re.findall(r'<small class="unsure">([^<]*)</small>', browsed) == ["not sure", "not sure"]
