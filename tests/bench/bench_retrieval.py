@@ -395,7 +395,9 @@ def agrees(search: Ranked, queries: Sequence[str]) -> None:
     for query in queries:
         ranked = search.ranked(query)
         shown = [ranked[int(hit.id, 16)] for hit in search.search(parse(query), limit=FIRST).hits]
-        assert shown == sorted(ranked[ranked >= 0].tolist(), reverse=True)[:FIRST], query
+        best = sorted(ranked[ranked >= 0].tolist(), reverse=True)[:FIRST]
+        # Hits tell their scores rounded: one in the middle of two steps may come out as either.
+        assert np.allclose(shown, best, rtol=0, atol=1), query
 
 
 def tables(found: Measured) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
