@@ -84,11 +84,7 @@ def reading_search(settings: Settings) -> Iterator[SearchBackend]:
 
 
 def open_search(
-    settings: Settings,
-    *,
-    emptied: Callable[[], None] = lambda: None,
-    repair: bool = True,
-    read_only: bool = False,
+    settings: Settings, *, emptied: Callable[[], None] = lambda: None, repair: bool = True, read_only: bool = False
 ) -> SearchBackend:
     """The search backend that the settings name; `emptied` is called where its file was begun anew. Raises
     `SearchError`, `SettingsError` or `StorageError`."""
@@ -100,10 +96,7 @@ def open_search(
         from indexer.search.meilisearch.keys import keys_of
 
         return MeilisearchSearch(
-            settings.meilisearch_url,
-            keys=lambda: keys_of(settings),
-            index=settings.meilisearch_index,
-            meaning=meaning,
+            settings.meilisearch_url, keys=lambda: keys_of(settings), index=settings.meilisearch_index, meaning=meaning
         )
     from indexer.search.embedded.backend import EmbeddedSearch
 

@@ -112,10 +112,7 @@ SEARCH_COUNT = web.AppKey("SEARCH_COUNT", RecentSearchCount)
 
 
 async def in_database_thread(
-    request: web.Request,
-    function: Callable[_Arguments, _Result],
-    *args: _Arguments.args,
-    **kwargs: _Arguments.kwargs,
+    request: web.Request, function: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
 ) -> _Result:
     """Runs what reads databases on the application's own few threads.
 

@@ -116,11 +116,7 @@ class _RequestHandler(web.RequestHandler):
             super().connection_lost(exc)
 
     def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """Answers bytes that are no HTTP request as a fault of the client: without a line in the log, which any client
         could fill, and without the names of our software."""
@@ -145,11 +141,7 @@ async def listening(app: web.Application, settings: Settings, limits: Limits | N
     The handler of a request whose client disconnects is cancelled.
     """
     limits = limits or Limits()
-    runner = web.AppRunner(
-        app,
-        shutdown_timeout=_STOP_S,
-        handler_cancellation=True,
-    )
+    runner = web.AppRunner(app, shutdown_timeout=_STOP_S, handler_cancellation=True)
     await runner.setup()
     try:
         server = await _listen(ConnectionLimiter(cast("web.Server", runner.server), app, limits), settings)

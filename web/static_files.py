@@ -23,14 +23,7 @@ FOREVER = "max-age=31536000, immutable"
 SCRIPT = "recollect.js"
 
 _DIRECTORY = Path(__file__).parent / "static"
-_TYPES = MappingProxyType(
-    {
-        ".css": "text/css",
-        ".js": "text/javascript",
-        ".svg": "image/svg+xml",
-        ".png": "image/png",
-    }
-)
+_TYPES = MappingProxyType({".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"})
 _IMPORT = re.compile(rb'(\bfrom\s*|\bimport\s*\(?\s*)"\./([\w-]+\.js)"')
 _STATIC_IMPORT = re.compile(rb'(\bfrom\s*|\bimport\s*)"\./([\w-]+\.js)')
 

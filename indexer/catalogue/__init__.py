@@ -22,7 +22,6 @@ from typing import Self
 from captioner import Caption
 from indexer.catalogue.corrections import Corrections, PhotoFeedback
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue
-from indexer.catalogue.measured import Measured
 from indexer.catalogue.outbox import REFILL, Outbox, Refused
 from indexer.catalogue.retries import Retries
 from indexer.catalogue.roots import ScanRequests, UnreadablePlaces
@@ -38,18 +37,11 @@ from indexer.catalogue.rows import (
 )
 from indexer.catalogue.scans import Scans
 from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
-from indexer.catalogue.settling import complete, settle
+from indexer.catalogue.settling import Measured, complete, settle
 from indexer.catalogue.stacks import Stacks, similar
 from indexer.errors import StorageError
 from indexer.message import Message
-from indexer.model import (
-    LISTED_FILES,
-    IndexedPhoto,
-    Job,
-    Photo,
-    PhotoFile,
-    PhotoSummary,
-)
+from indexer.model import LISTED_FILES, IndexedPhoto, Job, Photo, PhotoFile, PhotoSummary
 from indexer.reasons import Reason, from_stored
 from indexer.sqlite.database import Database
 from indexer.sqlite.errors import damage_message, hint_for, is_damage
@@ -272,24 +264,13 @@ class Catalogue:
             (SELECT count(*) FROM photo WHERE {_REFUSED}) AS refused,
             (SELECT count(*) FROM unreadable) AS unreadable,
             (SELECT count(*) FROM photo WHERE {INCOMPLETE}) AS incomplete,
-            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
-                WHERE kind = 'thumbnails' AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS remaking,
+            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id WHERE kind = 'thumbnails'
+                AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS thumbnails_waiting,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()
-        return Counts(
-            photos=row["photos"],
-            files=row["files"] - row["missing"],
-            missing=row["missing"],
-            queued=self.queue.queued(),
-            set_aside=row["set_aside"],
-            unpushed=row["unpushed"],
-            with_caption=row["with_caption"],
-            refused=row["refused"],
-            unreadable=row["unreadable"],
-            incomplete=row["incomplete"],
-            thumbnails_waiting=row["remaking"],
-        )
+        present = {"files": row["files"] - row["missing"], "queued": self.queue.queued()}
+        return Counts(**dict(row) | present)
 
     def unwritten(self) -> dict[Reason | None, int]:
         """How many present photos have a caption in the catalogue and none in or beside their files, by the reason,

@@ -101,11 +101,10 @@ class Corrections:
     def record_withdrawal(self, job: Job) -> None:
         """The model's words are about to be taken out of a job's file by us. Where the process dies before the job is
         settled, it is still known that nobody else has taken them out."""
-        with self._database.transaction() as writer:
-            writer.execute(
-                "UPDATE file SET ours = ? WHERE id = (SELECT file_id FROM job WHERE id = ?)",
-                (EmbedState.WITHDRAWING.value, job.id),
-            )
+        self._database.write(
+            "UPDATE file SET ours = ? WHERE id = (SELECT file_id FROM job WHERE id = ?)",
+            (EmbedState.WITHDRAWING.value, job.id),
+        )
 
     def pending_caption(self, photo_id: str) -> PendingCaption:
         """How far the words of this photo are on their way into its files."""
@@ -271,7 +270,8 @@ class PhotoFeedback:
         with self._database.transaction() as writer:
             if not writer.execute(update, (photo_id,)).rowcount:
                 return False
-            if _has_no_correction(writer, photo_id):
+            corrected = writer.execute("SELECT corrected_text FROM photo WHERE id = ?", (photo_id,)).fetchone()[0]
+            if corrected is None:
                 enqueue_caption_writes(writer, photo_id)
             touch(writer, {photo_id})
         return True
@@ -307,19 +307,13 @@ class PhotoFeedback:
 
     def count_marked_wrong(self) -> int:
         """How many present photos wait for a better model, because a person marked their words as wrong."""
-        row = self._database.reader.execute(
+        return self._database.count(
             "SELECT count(*) FROM photo WHERE wrong_text IS NOT NULL AND wrong = 1 AND +gone = 0"
-        ).fetchone()
-        return int(row[0])
+        )
 
 
 _MARK = "UPDATE photo SET wrong_text = machine_text WHERE id = ? AND machine_text <> '' AND wrong = 0"
 _UNMARK = "UPDATE photo SET wrong_text = NULL WHERE id = ? AND wrong = 1"
-
-
-def _has_no_correction(writer: sqlite3.Connection, photo_id: str) -> bool:
-    row = writer.execute("SELECT corrected_text IS NULL FROM photo WHERE id = ?", (photo_id,)).fetchone()
-    return bool(row[0])
 
 
 def _edit_words(words: Iterable[str], add: Iterable[str], remove: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -185,44 +185,41 @@ class JobQueue:
         What is queued already stays queued, what was set aside is tried again. Captions that a person marked as wrong
         come first, or, where `only_wrong`, alone.
         """
-        with self._database.transaction() as writer:
-            return writer.execute(
-                f"""INSERT INTO job (file_id, kind, rank)
-                SELECT file.id, :kind, :rank FROM file LEFT JOIN photo ON photo.id = file.photo_id
-                WHERE file.missing_since IS NULL AND ({_WORK_WANTED[kind]})
-                AND (photo.id IS NOT NULL OR :kind = 'index')
-                AND (NOT :only_wrong OR (photo.wrong = 1 AND photo.machine_model IS NOT :model))
-                ORDER BY photo.wrong IS 1 DESC, file.id
-                ON CONFLICT (file_id, kind) DO UPDATE SET {RESET_JOB} WHERE job.state = 'aside'""",
-                {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
-            ).rowcount
+        return self._database.write(
+            f"""INSERT INTO job (file_id, kind, rank)
+            SELECT file.id, :kind, :rank FROM file LEFT JOIN photo ON photo.id = file.photo_id
+            WHERE file.missing_since IS NULL AND ({_WORK_WANTED[kind]})
+            AND (photo.id IS NOT NULL OR :kind = 'index')
+            AND (NOT :only_wrong OR (photo.wrong = 1 AND photo.machine_model IS NOT :model))
+            ORDER BY photo.wrong IS 1 DESC, file.id
+            ON CONFLICT (file_id, kind) DO UPDATE SET {RESET_JOB} WHERE job.state = 'aside'""",
+            {"kind": kind.value, "rank": RANK[kind], "model": model, "only_wrong": only_wrong},
+        )
 
     def enqueue_outdated_metadata(self) -> int:
         """Queues the present files whose metadata an older version of the reader has read, behind all other work;
         returns how many. Nothing is decoded or written for it. What was set aside stays aside."""
-        with self._database.transaction() as writer:
-            return writer.execute(
-                """INSERT INTO job (file_id, kind, rank) SELECT id, ?, ? FROM file
-                WHERE missing_since IS NULL AND photo_id IS NOT NULL AND coalesce(read_version, 0) < ?
-                AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.file_id = file.id AND other.kind = 'index')
-                ORDER BY id ON CONFLICT (file_id, kind) DO NOTHING""",
-                (JobKind.METADATA.value, RECAPTION_RANK, METADATA_VERSION),
-            ).rowcount
+        return self._database.write(
+            """INSERT INTO job (file_id, kind, rank) SELECT id, ?, ? FROM file
+            WHERE missing_since IS NULL AND photo_id IS NOT NULL AND coalesce(read_version, 0) < ?
+            AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.file_id = file.id AND other.kind = 'index')
+            ORDER BY id ON CONFLICT (file_id, kind) DO NOTHING""",
+            (JobKind.METADATA.value, RECAPTION_RANK, METADATA_VERSION),
+        )
 
     def enqueue_thumbnails(self, photo_ids: Sequence[str]) -> int:
         """Queues new thumbnails for these photos, one present file each; returns how many jobs are new. What is queued
         stays as it is, also for other work that makes thumbnails on its way, and what was set aside stays aside."""
-        with self._database.transaction() as writer:
-            return writer.execute(
-                """INSERT INTO job (file_id, kind, rank) SELECT min(id), ?, ? FROM file
-                WHERE photo_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL
-                AND NOT EXISTS (SELECT 1 FROM file AS other JOIN job ON job.file_id = other.id
-                    WHERE other.photo_id = file.photo_id AND other.missing_since IS NULL AND job.state <> 'aside'
-                    AND job.kind IN ('index', 'caption', 'complete'))
-                GROUP BY photo_id
-                ON CONFLICT (file_id, kind) DO NOTHING""",
-                (JobKind.THUMBNAILS.value, RANK[JobKind.THUMBNAILS], json.dumps(list(photo_ids))),
-            ).rowcount
+        return self._database.write(
+            """INSERT INTO job (file_id, kind, rank) SELECT min(id), ?, ? FROM file
+            WHERE photo_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL
+            AND NOT EXISTS (SELECT 1 FROM file AS other JOIN job ON job.file_id = other.id
+                WHERE other.photo_id = file.photo_id AND other.missing_since IS NULL AND job.state <> 'aside'
+                AND job.kind IN ('index', 'caption', 'complete'))
+            GROUP BY photo_id
+            ON CONFLICT (file_id, kind) DO NOTHING""",
+            (JobKind.THUMBNAILS.value, RANK[JobKind.THUMBNAILS], json.dumps(list(photo_ids))),
+        )
 
     def enqueue_other_models(self, model: str, *, limit: int) -> int:
         """Queues captions by `model`, behind all other work, for up to `limit` photos that another model has described;
@@ -254,13 +251,13 @@ class JobQueue:
         with_job = f"""SELECT count(DISTINCT photo.id) FROM job JOIN file ON file.id = job.file_id
             JOIN photo ON photo.id = file.photo_id
             WHERE job.kind = '{JobKind.CAPTION}' AND file.missing_since IS NULL AND {_BY_ANOTHER_MODEL}"""
-        return self._count(
+        return self._database.count(
             f"SELECT (SELECT count(*) FROM photo WHERE {_BY_ANOTHER_MODEL}) - ({with_job})", {"model": model}
         )
 
     def count_missing_work(self, kind: JobKind, *, model: str | None = None) -> int:
         """How many photos `enqueue_all` would find work on."""
-        return self._count(
+        return self._database.count(
             f"""SELECT count(DISTINCT photo.id) FROM file JOIN photo ON photo.id = file.photo_id
             WHERE file.missing_since IS NULL AND ({_WORK_WANTED[kind]})""",
             {"model": model},
@@ -270,22 +267,18 @@ class JobQueue:
         """How many jobs of present files are queued or in hand."""
         chosen, values = ("AND kind = ?", (kind.value,)) if kind else ("", ())
         # Counted apart, each by an index: this is asked every second, and few files are missing.
-        return self._count(
+        return self._database.count(
             f"SELECT count(*) FROM job WHERE state IN ('queued', 'claimed') {chosen}", values
-        ) - self._count(
+        ) - self._database.count(
             f"""SELECT count(*) FROM file CROSS JOIN job ON job.file_id = file.id
             WHERE file.missing_since IS NOT NULL AND state IN ('queued', 'claimed') {chosen}""",
             values,
         )
 
-    def _count(self, query: str, values: tuple[str, ...] | Mapping[str, str | None]) -> int:
-        return int(self._database.reader.execute(query, values).fetchone()[0])
-
     def set_aside(self, limit: int = 100, offset: int = 0) -> list[SetAside]:
         """What was given up, the latest first; files that are missing are left out."""
         rows = self._database.reader.execute(
-            f"{SET_ASIDE} ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?",
-            (limit, offset),
+            f"{SET_ASIDE} ORDER BY job.at DESC, job.id DESC LIMIT ? OFFSET ?", (limit, offset)
         )
         return [set_aside_from_row(row) for row in rows]
 

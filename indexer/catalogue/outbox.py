@@ -115,7 +115,7 @@ class Outbox:
 
     def count_pushed(self) -> int:
         """How many documents search should have."""
-        return int(self._database.reader.execute("SELECT count(*) FROM photo WHERE search_revision <> 0").fetchone()[0])
+        return self._database.count("SELECT count(*) FROM photo WHERE search_revision <> 0")
 
     def checkpoint(self) -> str:
         """Where search stood when it last was known to hold what is remembered of it; "" where that is unknown."""

@@ -80,8 +80,7 @@ class Retries:
 
     def retry_due(self) -> int:
         """Queues what was set aside and whose wait is over; returns how many."""
-        with self._database.transaction() as writer:
-            return writer.execute(f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at <= ?", (now(),)).rowcount
+        return self._database.write(f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at <= ?", (now(),))
 
     def retry_at_start(self) -> int:
         """Queues what was set aside for a reason that a start may have ended, and lets writes be tried at once."""
@@ -114,10 +113,8 @@ class Retries:
 
     def count_without_space(self) -> int:
         """How many present files could not get their caption because the library's disk has no room."""
-        row = self._database.reader.execute(
-            "SELECT count(*) FROM file WHERE obstacle = ? AND missing_since IS NULL", (Obstacle.SPACE.value,)
-        ).fetchone()
-        return int(row[0])
+        query = "SELECT count(*) FROM file WHERE obstacle = ? AND missing_since IS NULL"
+        return self._database.count(query, (Obstacle.SPACE.value,))
 
     def enqueue_writes(self, file_ids: Iterable[int]) -> int:
         """Queues the writing of what the catalogue says of these files' photos; returns how many jobs are new."""

@@ -264,29 +264,25 @@ class ScanRequests:
 
     def update(self, request_id: int, progress: dict[str, Any], *, done: bool) -> None:
         """Stores the scanning process's progress; nothing happens where the request was withdrawn."""
-        with self._database.transaction() as writer:
-            writer.execute(
-                "UPDATE scan_request SET progress = ?, done = ? WHERE id = ?", (json.dumps(progress), done, request_id)
-            )
+        self._database.write(
+            "UPDATE scan_request SET progress = ?, done = ? WHERE id = ?", (json.dumps(progress), done, request_id)
+        )
 
     def remove(self, request_id: int) -> None:
         """Nobody waits for it any more."""
-        with self._database.transaction() as writer:
-            writer.execute("DELETE FROM scan_request WHERE id = ?", (request_id,))
+        self._database.write("DELETE FROM scan_request WHERE id = ?", (request_id,))
 
     def remove_done(self) -> None:
         """Those whose process was killed before it could withdraw them."""
-        with self._database.transaction() as writer:
-            writer.execute("DELETE FROM scan_request WHERE done")
+        self._database.write("DELETE FROM scan_request WHERE done")
 
     def count_jobs(self, roots: Sequence[Path]) -> int:
         """How many jobs that a scan of these roots makes are queued or in hand."""
         with self._database.transaction() as writer:
             ids = json.dumps([ensure_root(writer, root)[0] for root in roots])
-        row = self._database.reader.execute(
+        return self._database.count(
             """SELECT count(*) FROM job JOIN file ON file.id = job.file_id
             WHERE state IN ('queued', 'claimed') AND file.missing_since IS NULL AND kind IN (?, ?)
             AND file.root_id IN (SELECT value FROM json_each(?))""",
             (JobKind.INDEX.value, JobKind.RETRY_WRITE.value, ids),
-        ).fetchone()
-        return int(row[0])
+        )

@@ -223,8 +223,7 @@ class Scans:
             if code is None:
                 replace_unreadable(writer, scan.root_id, scan.below, unreadable)
                 writer.execute(
-                    "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''",
-                    (passed_over, scan.root_id, scan.below),
+                    "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''", (passed_over, scan.root_id, scan.below)
                 )
         start = len(scan.below) + 1 if scan.below else 0
         below = {place[start:]: code for place, code in unreadable.items()}
@@ -334,12 +333,11 @@ class Scans:
 
     def _count_known(self, scan: ScanState) -> int:
         where, values = below_condition(scan.below)
-        row = self._database.reader.execute(
+        return self._database.count(
             f"""SELECT count(*) FROM file
             WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
             (scan.root_id, *values, scan.number),
-        ).fetchone()
-        return int(row[0])
+        )
 
     def _why_not_accepted(
         self, scan: ScanState, unseen: Sequence[tuple[int, bytes, bytes]], known: int

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from captioner import Caption
@@ -16,8 +17,10 @@ from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed
 from indexer.catalogue.job_queue import enqueue_completion, requeue
 from indexer.catalogue.retries import next_write_try
 from indexer.catalogue.rows import caption_values, metadata_values, now, storable
+from indexer.images.measures import MEASURES_VERSION
 from indexer.model import METADATA_VERSION, CaptionPlace, EmbedState, IndexedPhoto, Job, JobKind
 from indexer.reasons import stored
+from indexer.sqlite.database import Database
 
 
 def settle(writer: sqlite3.Connection, job: Job, photo: IndexedPhoto) -> None:
@@ -61,6 +64,35 @@ def complete(writer: sqlite3.Connection, photo_id: str, caption: Caption) -> Non
             values,
         )
         touch(writer, {photo_id})
+
+
+class Measured:
+    """The measures of photos that are known already; those of new ones are settled with the photo."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def lacking(self, *, after: str = "", limit: int = 100) -> list[str]:
+        """Ids of present photos that were not measured, in their order; pass the last one as `after`."""
+        rows = self._database.reader.execute(
+            "SELECT id FROM photo WHERE measures IS NULL AND gone = 0 AND id > ? ORDER BY id LIMIT ?", (after, limit)
+        )
+        return [row["id"] for row in rows]
+
+    def store(self, measured: Iterable[tuple[str, bytes]]) -> None:
+        """(id, measures) of photos, empty where one can't be measured; search hears of them."""
+        with self._database.transaction() as writer:
+            writer.executemany(
+                "UPDATE photo SET measures = ?, revision = revision + 1 WHERE id = ?",
+                [(measures, photo_id) for photo_id, measures in measured],
+            )
+
+    def forget_outdated(self) -> int:
+        """Has photos measured again that another version measured, or could not; returns how many there are."""
+        return self._database.write(
+            "UPDATE photo SET measures = NULL WHERE measures IS NOT NULL AND substr(measures, 1, 1) IS NOT ?",
+            (bytes([MEASURES_VERSION]),),
+        )
 
 
 def _file_of_job(writer: sqlite3.Connection, job: Job) -> sqlite3.Row | None:

@@ -76,7 +76,8 @@ def is_utf16(raw: bytes) -> bool:
     one control character by which UTF-16 names an alphabet: 4 is the Cyrillic one."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return True
-    text = _pad_even(raw)
+    text = raw.rstrip(b"\0")  # padding, of which one may belong to the last letter
+    text += b"\0" * (len(text) % 2)
     if len(text) < 4:
         return False
     characters = len(text) // 2
@@ -131,12 +132,6 @@ def decode_jis(raw: bytes) -> str:
 
 def _is_no_text(letter: str) -> bool:
     return letter not in "\t\r\n" and unicodedata.category(letter) in ("Cc", "Cn", "Co", "Cs")
-
-
-def _pad_even(raw: bytes) -> bytes:
-    """UTF-16 of either order ends in NULs of padding, of which one may belong to the last letter."""
-    text = raw.rstrip(b"\0")
-    return text + b"\0" * (len(text) % 2)
 
 
 def _decode_order(raw: bytes, charset: str) -> str:

@@ -220,9 +220,8 @@ def _only(found: Sequence[_Part], what: str) -> _Part:
 
 
 def _edit_exif(exif: _Exif, own: OwnCaption) -> bytes:
-    if exif.prefix[4:] not in (b"", photo.EXIF_HEADER) or len(exif.prefix) != 4 + int.from_bytes(
-        exif.prefix[:4], "big"
-    ):
+    length, header = int.from_bytes(exif.prefix[:4], "big"), exif.prefix[4:]
+    if header not in (b"", photo.EXIF_HEADER) or len(exif.prefix) != 4 + length:
         raise CaptionRefused(ReasonCode.EXIF_BEGINNING)
     return exif.prefix + photo.add_to_block(exif.block, own, limit=_MAX_ITEM_BYTES)
 

@@ -8,7 +8,6 @@ after their name and length.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from indexer.errors import CaptionRefused, NotUnderstood
 from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
 from indexer.formats.charsets import decode_text
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest
+from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest, sha256
 from indexer.reasons import ReasonCode
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -292,11 +291,8 @@ class PngPhoto(photo.EditablePhoto):
     @property
     def picture_digest(self) -> str:
         """SHA-256 of the header and the image data."""
-        digest, view = hashlib.sha256(), memoryview(self.data)
-        for chunk in self._chunks:
-            if chunk.kind in (b"IHDR", b"PLTE", b"IDAT"):
-                digest.update(view[chunk.start : chunk.end])
-        return digest.hexdigest()
+        view, kinds = memoryview(self.data), (b"IHDR", b"PLTE", b"IDAT")
+        return sha256(*(view[chunk.start : chunk.end] for chunk in self._chunks if chunk.kind in kinds))
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption in its XMP, or in its eXIf chunk alone. Raises `CaptionRefused`."""
@@ -353,16 +349,9 @@ class PngPhoto(photo.EditablePhoto):
         """The file without our caption, and copies of it, in pieces. `own_digests`: see `EditablePhoto`. Raises
         `CaptionRefused`."""
         digests = own_digests | {mark.digest for mark in self.marks}
-        parts = [
-            *(
-                (chunk, _XMP_HEADER, photo.remove_from_packet(packet, digests))
-                for chunk, packet in zip(self._xmp, self._packets, strict=True)
-            ),
-            *(
-                (chunk, self._header(chunk), photo.remove_from_block(self._block(chunk), digests))
-                for chunk in self._exif
-            ),
-        ]
+        packets = zip(self._xmp, self._packets, strict=True)
+        parts = [(chunk, _XMP_HEADER, photo.remove_from_packet(packet, digests)) for chunk, packet in packets]
+        parts += [(c, self._header(c), photo.remove_from_block(self._block(c), digests)) for c in self._exif]
         bodies = [(chunk, None if part.data is None else header + part.data) for chunk, header, part in parts if part]
         for chunk in self._text_chunks:
             with suppress(CaptionRefused):  # what is damaged is no copy that is known for one

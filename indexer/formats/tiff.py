@@ -234,9 +234,7 @@ def spans(block: bytes) -> Iterator[tuple[int, int]]:
         for offsets_tag, sizes_tag in _DATA_TAGS.items():
             if offsets_tag in entries and sizes_tag in entries:
                 pairs = zip(
-                    numbers(block, order, entries[offsets_tag]),
-                    numbers(block, order, entries[sizes_tag]),
-                    strict=False,
+                    numbers(block, order, entries[offsets_tag]), numbers(block, order, entries[sizes_tag]), strict=False
                 )
                 yield from ((start, start + size) for start, size in islice(pairs, _MAX_OFFSETS))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import cached_property
 
@@ -12,7 +11,7 @@ from indexer.formats.maker_note import reads_beyond
 from indexer.formats.photo import EditablePhoto, captions_of_packets, iptc_captions
 from indexer.formats.tiff import Directory, Entry, TiffError, numbers
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import FieldText, OwnCaption
+from indexer.ownership.mark import FieldText, OwnCaption, sha256
 from indexer.reasons import ReasonCode
 
 #: How a classic TIFF begins (TIFF 6.0, section 2); BigTIFF's version is 43.
@@ -87,10 +86,7 @@ class TiffPhoto(EditablePhoto):
     @property
     def picture_digest(self) -> str:
         """SHA-256 of the file without our caption: a TIFF's directories say how its pixels are to be shown."""
-        digest = hashlib.sha256()
-        for piece in tiff_edit.original_pieces(self.data):
-            digest.update(piece)
-        return digest.hexdigest()
+        return sha256(*tiff_edit.original_pieces(self.data))
 
     # -- writing
 
@@ -133,11 +129,8 @@ class TiffPhoto(EditablePhoto):
             if self._numbers(directory, _PHOTOMETRIC) & _RAW_PHOTOMETRIC:
                 raise CaptionRefused(ReasonCode.RAW)
         # Canon's first professional cameras gave their RAW files, which are lossless JPEG, the suffix .TIF.
-        if (
-            _RAW_TAGS & tags
-            or _RAW_COMPRESSION & compressions
-            or (_OLD_JPEG in compressions and tiff.MAKER_NOTE in tags)
-        ):
+        is_old_raw = _OLD_JPEG in compressions and tiff.MAKER_NOTE in tags
+        if _RAW_TAGS & tags or _RAW_COMPRESSION & compressions or is_old_raw:
             raise CaptionRefused(ReasonCode.RAW)
         if _C2PA in tags:
             raise CaptionRefused(ReasonCode.C2PA)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -10,7 +9,7 @@ from functools import cached_property
 from indexer.errors import CaptionRefused, NotUnderstood
 from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
 from indexer.model import CaptionPlace
-from indexer.ownership.mark import FieldText, OwnCaption
+from indexer.ownership.mark import FieldText, OwnCaption, sha256
 from indexer.reasons import ReasonCode
 
 _EXIF_FLAG, _XMP_FLAG, _ALPHA_FLAG = 0x08, 0x04, 0x10
@@ -106,9 +105,8 @@ class WebpPhoto(photo.EditablePhoto):
     def texts(self) -> list[FieldText]:
         """Every text that stands where a caption stands. Raises `CaptionRefused` where one may be hidden."""
         self._check_packet()
-        found = [text for block in self._blocks for text in tiff.texts(block)] + photo.captions_of_packets(
-            self._packets
-        )
+        found = [text for block in self._blocks for text in tiff.texts(block)]
+        found += photo.captions_of_packets(self._packets)
         return found + photo.iptc_captions(iptc.captions_of_resources(self._body(_PHOTOSHOP) or b""))
 
     def _check_packet(self) -> None:
@@ -123,7 +121,7 @@ class WebpPhoto(photo.EditablePhoto):
     @property
     def picture_digest(self) -> str:
         """SHA-256 of the image chunks."""
-        return _digest(body for kind, body in self._chunks if kind not in _BESIDES_PICTURE)
+        return sha256(*(body for kind, body in self._chunks if kind not in _BESIDES_PICTURE))
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption at `place`. Raises `CaptionRefused`."""
@@ -174,16 +172,9 @@ class WebpPhoto(photo.EditablePhoto):
     def _restore(self, remaining: list[_Chunk]) -> list[bytes]:
         """A VP8X of our own making goes too; the mark's SHA-256 tells whose it was."""
         simple = assemble((chunk for chunk in remaining if chunk[0] != b"VP8X"), self._behind)
-        if _digest(simple) in {mark.before for mark in self.marks}:
+        if sha256(*simple) in {mark.before for mark in self.marks}:
             return simple
         return assemble(_update_flags(remaining), self._behind)
-
-
-def _digest(pieces: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def _replace_bodies(found: Sequence[_Chunk], bodies: dict[bytes, bytes | None]) -> list[_Chunk]:

@@ -55,14 +55,11 @@ def _jpeg_spans(data: bytes) -> list[Span]:
     markers = {segment.marker for segment in segments}
     if SOS not in markers:
         return []
-    spans = [(segment.marker_at, segment.end) for segment in segments if not _is_jpeg_metadata(segment.marker)]
+    picture = (one for one in segments if not (APP0 <= one.marker <= APP0 + 15 or one.marker == COM))
+    spans = [(segment.marker_at, segment.end) for segment in picture]
     if EOI not in markers and segments[-1].end < len(data):  # cut off or damaged: whatever is left may be picture
         spans.append((segments[-1].end, len(data)))
     return spans
-
-
-def _is_jpeg_metadata(marker: int) -> bool:
-    return APP0 <= marker <= APP0 + 15 or marker == COM
 
 
 def _png_spans(data: bytes) -> list[Span]:

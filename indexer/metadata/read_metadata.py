@@ -203,16 +203,12 @@ def _correction(photo: _CaptionTexts, sidecars: Sequence[_CaptionTexts], words: 
             overtaken = in_sidecars or (in_photo and place is photo)
             if mark.by is CaptionBy.PERSON and not (overtaken if mark.overrules is None else others - mark.overrules):
                 found.append(_clean(find_own(place.texts, [mark])))
-    return max(filter(None, found), key=_correction_time, default=None)
+    return max(filter(None, found), key=lambda one: one.at or datetime.min.replace(tzinfo=UTC), default=None)
 
 
 def _clean(own: FileCaption | None) -> FileCaption | None:
     words = clean_text(own.text, CAPTION_CHARACTERS) if own else None
     return replace(own, text=words, model=clean_text(own.model)) if own is not None and words is not None else None
-
-
-def _correction_time(correction: FileCaption) -> datetime:
-    return correction.at or datetime.min.replace(tzinfo=UTC)
 
 
 def _camera_name(make: str | None, model: str | None) -> str | None:

@@ -234,7 +234,8 @@ class Takeout:
 
     def matches(self, name: str) -> bool:
         """Whether this may be about a file of this name; its own may be cut off, and numbered."""
-        own, named = (_normalise(PurePosixPath(text).stem) for text in (name, self.title))
+        # Letters and digits: Takeout writes what file systems do not take as `_`.
+        own, named = (re.sub(r"[\W_]+", "_", PurePosixPath(text).stem.casefold()) for text in (name, self.title))
         return not named or named.startswith(re.sub(r"_\d+_$", "", own)) or own.startswith(named)
 
 
@@ -256,11 +257,6 @@ def read_takeout(data: bytes) -> Takeout | None:
         people=_names(content.get("people")),
         rating=_FAVOURITE_STARS if content.get("favorited") is True else None,
     )
-
-
-def _normalise(name: str) -> str:
-    """Letters and digits: Takeout writes what file systems do not take as `_`."""
-    return re.sub(r"[\W_]+", "_", name.casefold())
 
 
 def _text(value: object) -> str:

@@ -61,9 +61,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def sha256(data: bytes | memoryview) -> str:
+def sha256(*pieces: bytes | memoryview) -> str:
     """64 hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece)
+    return found.hexdigest()
 
 
 #: Where our captions are written. Where they stand besides, another program has copied them.

@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, wraps
 from importlib.resources import files
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -244,15 +245,13 @@ def _find(name: str, around: tuple[str, ...], most: int) -> tuple[Place, ...]:
 
 def _places(found: Sequence[int], around: Iterable[str], most: int) -> tuple[Place, ...]:
     known = towns()
-    wanted = [part for part in around if part]
+    wanted = [f" {part}" for part in around if part]
     best = sorted(set(found), key=lambda at: (-known.people[at], known.names[at]))
     places = (_place(known, at) for at in best)
-    fitting = (place for place in places if all(_lies_in(place, part) for part in wanted))
-    return tuple(place for place, _ in zip(fitting, range(most), strict=False))
-
-
-def _lies_in(place: Place, part: str) -> bool:
-    return any(f" {fold_name(name)}".find(f" {part}") >= 0 for name in place.around)
+    fitting = (
+        place for place in places if all(any(part in f" {fold_name(name)}" for name in place.around) for part in wanted)
+    )
+    return tuple(islice(fitting, most))
 
 
 def _place(known: Towns, at: int) -> Place:

@@ -17,6 +17,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 
 from indexer.atomic.temporary import is_temporary
@@ -36,13 +37,11 @@ from indexer.scanning.crawl_rules import NOMEDIA, CrawlRules
 BATCH_FILES = 2000
 BATCH_S = 0.25
 
+_name = attrgetter("name")
+
 
 async def crawl(
-    root: Path,
-    *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    extensions: Collection[str],
+    root: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = (), extensions: Collection[str]
 ) -> AsyncGenerator[FoundBatch, None]:
     """Every photo file below `root`, an absolute folder, in batches; folders that can't be listed are named in them.
 
@@ -203,10 +202,6 @@ class Crawl:
         if not stat.S_ISREG(status.st_mode):
             return None
         return status.st_mtime_ns, status.st_size, signed_inode(status.st_ino)
-
-
-def _name(entry: os.DirEntry[bytes]) -> bytes:
-    return entry.name
 
 
 def _contains(inside: Sequence[os.DirEntry[bytes]], name: bytes) -> bool:

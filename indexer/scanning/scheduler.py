@@ -99,13 +99,16 @@ class ScanScheduler:
                 self._group = group
                 for one in self._roots.values():
                     group.create_task(one.run())
-                await self._retry_what_is_due()
+                while True:
+                    if await asyncio.to_thread(self._catalogue.retries.retry_due):
+                        self._changed()
+                    await asyncio.sleep(RETRY_S)
         finally:
             self._group = None
 
     async def scan_now(self, roots: Sequence[Path] = ()) -> None:
         """Scans these roots, or all, without waiting for their time; returns when a scan is over that began after this
-        was called. A root that is not known yet is scanned from now on. Only while `go_on` runs."""
+        was called. A root that is not known yet is scanned from now on. Only while `run` does."""
         chosen = [self._known(root) or self._add(root) for root in roots] or list(self._roots.values())
         async with asyncio.TaskGroup() as scans:
             for one in chosen:
@@ -115,12 +118,6 @@ class ScanScheduler:
         """As `scan_now` for all roots, and waits for nothing."""
         for one in self._roots.values():
             one.request_scan()
-
-    async def _retry_what_is_due(self) -> None:
-        while True:
-            if await asyncio.to_thread(self._catalogue.retries.retry_due):
-                self._changed()
-            await asyncio.sleep(RETRY_S)
 
     def _known(self, root: Path) -> RootScanner | None:
         """The round that `root` is scanned in."""

@@ -281,10 +281,7 @@ class Watcher:
                 self._watch_changes(root, stop, loop, watched=file_system is None)
             except FileNotFoundError:
                 self._pause(root, stop, loop, _ABSENT_S)
-            except (
-                OSError,
-                RuntimeError,
-            ) as error:  # RuntimeError: what watchfiles raises at a name that is not UTF-8
+            except (OSError, RuntimeError) as error:  # RuntimeError: what watchfiles raises at a name that is not UTF-8
                 if _is_limit(error):
                     loop.call_soon_threadsafe(self._watch_ready.set)
                     self._mark_unwatched(root, f"the system has no watches left; {_LIMIT_HINT}")

@@ -229,12 +229,9 @@ def parts_in(text: str) -> tuple[Part, ...]:
 
 def _borders(text: str) -> list[int]:
     """Where words written together begin: at capitals behind small letters. The first has three letters ("iPhone")."""
-    humps = [] if text[1:].islower() else [at for at in range(1, len(text) - 1) if _is_hump(text, at)]
+    inner = range(1, 1 if text[1:].islower() else len(text) - 1)
+    humps = [at for at in inner if text[at - 1].islower() and text[at].isupper() and text[at + 1].islower()]
     return [0, *(humps if humps and humps[0] >= _SHORTEST_PART else ()), len(text)]
-
-
-def _is_hump(text: str, at: int) -> bool:
-    return text[at - 1].islower() and text[at].isupper() and text[at + 1].islower()
 
 
 def is_noun(word: str) -> bool:

@@ -52,10 +52,6 @@ def _advent(year: int) -> tuple[date, date]:
     return christmas - timedelta(christmas.weekday() + 1 + 21), date(year, 12, 24)
 
 
-def _turn_of_the_year(year: int) -> tuple[date, date]:
-    return date(year - 1, 12, 31), date(year, 1, 1)
-
-
 FEASTS: Mapping[str, _Days] = MappingProxyType(
     {
         "easter": _easter(-2, 1),
@@ -78,6 +74,6 @@ FEASTS: Mapping[str, _Days] = MappingProxyType(
         "thanksgiving": _weekday_of_month(_THURSDAY, 4, 11),
         "laborday": _weekday_of_month(_MONDAY, 1, 9),
         "advent": _advent,
-        "newyear": _turn_of_the_year,
+        "newyear": lambda year: (date(year - 1, 12, 31), date(year, 1, 1)),
     }
 )

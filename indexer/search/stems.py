@@ -11,69 +11,18 @@ import re
 from functools import lru_cache
 from types import MappingProxyType
 
+_FORMS = """
+child children, man men, woman women, person people persons, foot feet, tooth teeth, mouse mice, goose geese,
+leaf leaves, knife knives, wolf wolves, loaf loaves, shelf shelves, wife wives, calf calves, run ran, sit sat,
+swim swam swum, ride rode ridden, eat ate eaten, stand stood, hold held, throw threw thrown, wear wore worn,
+drive drove driven, fly flew flown flies, sleep slept, catch caught, sing sang sung, drink drank drunk,
+write wrote written, blow blew blown, fall fell fallen, lie lying lay lain, tie ties tied tying, die dies died dying,
+ski skis skiing skied, bus buses, gas gases, lens lenses, taxi taxis, bikini bikinis, kiwi kiwis, safari safaris,
+cookie cookies, movie movies, selfie selfies, hoodie hoodies, brownie brownies, smoothie smoothies, zombie zombies,
+necktie neckties
+"""
 _IRREGULAR = MappingProxyType(
-    {
-        form: base
-        for base, *forms in (
-            line.split()
-            for line in """
-            child children
-            man men
-            woman women
-            person people persons
-            foot feet
-            tooth teeth
-            mouse mice
-            goose geese
-            leaf leaves
-            knife knives
-            wolf wolves
-            loaf loaves
-            shelf shelves
-            wife wives
-            calf calves
-            run ran
-            sit sat
-            swim swam swum
-            ride rode ridden
-            eat ate eaten
-            stand stood
-            hold held
-            throw threw thrown
-            wear wore worn
-            drive drove driven
-            fly flew flown flies
-            sleep slept
-            catch caught
-            sing sang sung
-            drink drank drunk
-            write wrote written
-            blow blew blown
-            fall fell fallen
-            lie lying lay lain
-            tie ties tied tying
-            die dies died dying
-            ski skis skiing skied
-            bus buses
-            gas gases
-            lens lenses
-            taxi taxis
-            bikini bikinis
-            kiwi kiwis
-            safari safaris
-            cookie cookies
-            movie movies
-            selfie selfies
-            hoodie hoodies
-            brownie brownies
-            smoothie smoothies
-            zombie zombies
-            necktie neckties
-            """.splitlines()
-            if line.strip()
-        )
-        for form in forms
-    }
+    {form: base for entry in _FORMS.split(",") for base, *forms in (entry.split(),) for form in forms}
 )
 #: They only look like a form of another word.
 _UNCHANGED = frozenset({"earring", "evening", "herring", "inning", "outing"})

@@ -21,8 +21,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-MONTHS = _table(
-    """
+MONTHS = _table("""
     01: january, januar, jänner
     02: february, februar, feber
     03: march, märz, maerz
@@ -35,11 +34,9 @@ MONTHS = _table(
     10: october, oktober
     11: november
     12: december, dezember
-    """
-)
+""")
 #: Beside a day or a year only: "dec", "mar" and "sept" are also other things.
-SHORT_MONTHS = _table(
-    """
+SHORT_MONTHS = _table("""
     01: jan
     02: feb
     03: mar, mär
@@ -51,10 +48,8 @@ SHORT_MONTHS = _table(
     10: oct, okt
     11: nov
     12: dec, dez
-    """
-)
-WEEKDAY_NAMES = _table(
-    """
+""")
+WEEKDAY_NAMES = _table("""
     mon: monday, montag
     tue: tuesday, dienstag
     wed: wednesday, mittwoch
@@ -63,11 +58,9 @@ WEEKDAY_NAMES = _table(
     sat: saturday, samstag, sonnabend
     sun: sunday, sonntag
     sat,sun: weekend, wochenende
-    """
-)
+""")
 #: Forms that mean the time and nothing else.
-WEEKDAY_FORMS = _table(
-    """
+WEEKDAY_FORMS = _table("""
     mon: mondays, montags, montage, montagen
     tue: tuesdays, dienstags, dienstage, dienstagen
     wed: wednesdays, mittwochs, mittwoche, mittwochen
@@ -77,10 +70,8 @@ WEEKDAY_FORMS = _table(
     sun: sundays, sonntags, sonntage, sonntagen
     sat,sun: weekends, wochenenden
     mon,tue,wed,thu,fri: weekdays, werktags, wochentags
-    """
-)
-PARTS_OF_DAY = _table(
-    """
+""")
+PARTS_OF_DAY = _table("""
     05:00..12:00: morning, mornings
     12:00..18:00: afternoon, afternoons
     17:00..22:00: evening, evenings, abend
@@ -90,26 +81,21 @@ PARTS_OF_DAY = _table(
     05:00..11:00: morgen
     08:00..12:00: vormittag
     13:00..18:00: nachmittag
-    """
-)
-PART_OF_DAY_FORMS = _table(
-    """
+""")
+PART_OF_DAY_FORMS = _table("""
     05:00..11:00: morgens, frühmorgens
     08:00..12:00: vormittags
     11:00..14:00: mittags
     13:00..18:00: nachmittags
     17:00..22:00: abends
     21:00..05:00: nachts
-    """
-)
-SEASONS = _table(
-    """
+""")
+SEASONS = _table("""
     spring: spring, frühling, frühjahr, fruehling
     summer: summer, summers, sommer
     autumn: autumn, fall, herbst
     winter: winter, winters
-    """
-)
+""")
 #: Months of each season north of the equator, and of the season half a year later.
 SEASON_MONTHS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"spring": ("03", "05"), "summer": ("06", "08"), "autumn": ("09", "11"), "winter": ("12", "02")}
@@ -118,8 +104,7 @@ OPPOSITE: Mapping[str, str] = MappingProxyType(
     {"spring": "autumn", "summer": "winter", "autumn": "spring", "winter": "summer"}
 )
 #: Days of every year, or names of `feasts`.
-FEAST_NAMES = _table(
-    """
+FEAST_NAMES = _table("""
     12-24..12-26: christmas, xmas, x-mas, weihnachten, weihnacht
     12-24: christmas eve, heiligabend, heilig abend, heiliger abend, heiligen abend
     12-25: christmas day, erster weihnachtstag, 1. weihnachtstag
@@ -161,22 +146,19 @@ FEAST_NAMES = _table(
     motheringsunday: mothering sunday
     fathersday: father's day, fathers day
     laborday: labor day
-    """
-)
+""")
 MOST_FEAST_WORDS = 4
 #: Where Mother's Day is Mothering Sunday.
 MOTHERING_SUNDAY = frozenset({"en-GB", "en-IE"})
 #: Month before day in numbers (CLDR 46, short dates).
 MONTH_FIRST = _words("en en-US en-AS en-GU en-MP en-PH en-PR en-UM en-VI es-PA es-PR es-US fil fil-PH haw haw-US")
 
-UNITS = _table(
-    """
+UNITS = _table("""
     day: day, days, tag, tage, tagen
     week: week, weeks, woche, wochen
     month: month, months, monat, monate, monaten
     year: year, years, jahr, jahre, jahren
-    """
-)
+""")
 _NUMBERS = """
 one two three four five six seven eight nine ten
 ein zwei drei vier fünf sechs sieben acht neun zehn
@@ -185,12 +167,10 @@ NUMBERS: Mapping[str, int] = MappingProxyType(
     {word: number for line in _NUMBERS.strip().splitlines() for number, word in enumerate(line.split(), 1)}
     | {"a": 1, "an": 1, "eine": 1, "einem": 1, "einer": 1}
 )
-LAST = _words(
-    """
+LAST = _words("""
     last past previous letzte letzten letzter letztes letztem vergangene vergangenen vergangener vergangenes vorige
     vorigen voriger voriges
-    """
-)
+""")
 THIS = _words("this diese diesen dieser dieses diesem")
 DAYS_AGO: Mapping[str, int] = MappingProxyType({"today": 0, "heute": 0, "yesterday": 1, "gestern": 1, "vorgestern": 2})
 _GERMAN_DECADES = "zwanziger dreißiger vierziger fünfziger sechziger siebziger achtziger neunziger"
@@ -252,30 +232,23 @@ ALSO_NAMES = _words("april june august")
 ENGLISH_ONLY = _words("may march spring fall autumn summer")
 
 #: Words behind which, or before which, a word of time is something else.
-OTHER_BEFORE = _words(
-    """
+OTHER_BEFORE = _words("""
     next coming nächste nächsten nächster nächstes kommende kommenden vorletzten white black
     merry happy father good indian donna herr frau
     mr mrs ms aunt uncle tante onkel miss frohe fröhliche frohes frohen schöne schönes guten gute
     silent holy starry stille heilige
-    """
-)
-NO_YEAR_BEFORE = _words(
-    """
+""")
+NO_YEAR_BEFORE = _words("""
     room no nr number nummer zimmer route highway windows office iso page seite bus flight model size img dsc dscn dscf
     mvi vid pxl dji canon nikon sony bmw runner hausnummer
-    """
-)
-NO_YEAR_BEHIND = _words(
-    """
+""")
+NO_YEAR_BEHIND = _words("""
     people persons personen leute menschen men women children kinder km m mm cm miles meter meters metres euro euros
     dollars steps stufen pieces teile stück px pixel watt rpm hours stunden days tage years jahre times mal balloons
     kg g lbs pounds ml liter liters a
-    """
-)
+""")
 #: What they name together with a season or a feast is a thing.
-THINGS = _words(
-    """
+THINGS = _words("""
     tree trees card cards market markets cookie cookies ball balls bauble baubles present presents gift gifts stocking
     stockings carol carols cake star wreath decoration decorations lights ornament ornaments jumper sweater pudding
     egg eggs bunny basket lamb costume costumes pumpkin pumpkins parade turkey hat hats coat coats jacket jackets boot
@@ -283,16 +256,13 @@ THINGS = _words(
     olympics wonderland solstice squash scarf suit outfit party dinner lunch roast hunt island song songs movie film
     bell bells candle candles leaves leaf landscape scene flower flowers rose storm wind rain snow sky sun light sale
     love baum mantel jacke kleid reifen garten sport markt ei hase
-    """
-)
+""")
 #: What they name together is still the time.
-STILL_TIME = _words(
-    """
+STILL_TIME = _words("""
     holiday holidays vacation vacations break time season ferien urlaub days months
     with at in on and or by from for the near mit bei in im am an und oder auf zu
     von der die das
-    """
-)
+""")
 BIRTHDAY = _words("birthday birthdays bday geburtstag geburtstage")
 OF = frozenset({"of", "von"})
 YEAR_WORDS = _words("year jahr jahre anno")

@@ -309,7 +309,8 @@ class _Row:
 
     def _born(self, at: int, end: int, born: date, name: str) -> Part:
         day = f"{born.month:02}-{born.day:02}"
-        part = Part(end, Kind.FEAST, yearly=(day, day), names=(_birthday_word(self.row, at, end), name))
+        birthday = next(word.text for word in self.row[at:end] if word.text in BIRTHDAY)
+        part = Part(end, Kind.FEAST, yearly=(day, day), names=(birthday, name))
         age = next((age for word in self.row[at:end] if (age := _age(word.text)) is not None), None)
         if age is not None:
             return replace(part.dated(born.year + age, end, ""), numbers=())
@@ -322,10 +323,6 @@ class _Row:
         said = (*part.names, *part.numbers) or (typed,)
         phrases = tuple(phrase for phrase in said if folded_words(phrase))
         return Reading(start, end, typed, part.condition(), applied, phrases, part.names)
-
-
-def _birthday_word(row: Sequence[_Word], at: int, end: int) -> str:
-    return next(word.text for word in row[at:end] if word.text in BIRTHDAY)
 
 
 def _age(word: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,8 @@ from indexer.sqlite.errors import (
 
 #: A name that never changes, and the SQL script or the function on the writer's connection that it stands for.
 Migration = tuple[str, str | Callable[[sqlite3.Connection], None]]
+#: What stands for the parameters of a statement, in their order or by their names.
+Values = Sequence[object] | Mapping[str, object]
 
 _BUSY_TIMEOUT_S = 30.0
 _ROWS_AT_ONCE = 256
@@ -229,6 +231,15 @@ class Database:
                     self._writer.execute("ROLLBACK")
                 raise
             self._writer.execute("COMMIT")
+
+    def count(self, query: str, values: Values = ()) -> int:
+        """The number that a query gives."""
+        return int(self.reader.execute(query, values).fetchone()[0])
+
+    def write(self, statement: str, values: Values = ()) -> int:
+        """One statement, as a `transaction` of its own; returns how many rows it changed."""
+        with self.transaction() as writer:
+            return int(writer.execute(statement, values).rowcount)
 
     def can_be_written(self) -> bool:
         """Tries it, with a write that changes nothing. Raises `sqlite3.Error` where it is not room or rights that

@@ -180,9 +180,9 @@ async def _search(request: web.Request) -> list[_Family]:
 
 def _buckets(times: SearchTimes) -> tuple[tuple[str, float], ...]:
     bounds = (*map(str, BOUNDS_S), "+Inf")
-    local_url = list(accumulate(times.counts))
-    buckets = ((f'_bucket{{le="{bound}"}}', number) for bound, number in zip(bounds, local_url, strict=True))
-    return (*buckets, ("_sum", times.sum_s), ("_count", local_url[-1]))
+    totals = list(accumulate(times.counts))
+    buckets = ((f'_bucket{{le="{bound}"}}', number) for bound, number in zip(bounds, totals, strict=True))
+    return (*buckets, ("_sum", times.sum_s), ("_count", totals[-1]))
 
 
 def _disk(data_dir: Path) -> list[_Family]:

@@ -22,10 +22,7 @@ from web.i18n.language import LANGUAGES_DIRECTORY
 _SOURCES = Path(__file__).parents[2]
 _MAPPING = Path(__file__).parent / "babel.cfg"
 #: The functions and classes that take texts, and which of their arguments are texts.
-KEYWORDS = {
-    **dict.fromkeys(("_", "gettext", "N_", "Message", "WrongRequest")),
-    "ngettext": (1, 2),
-}
+KEYWORDS = {**dict.fromkeys(("_", "gettext", "N_", "Message", "WrongRequest")), "ngettext": (1, 2)}
 _WIDTH = 120
 #: What readers of .po files need, and no dates or names that would change by themselves.
 _HEADER = r"""msgid ""

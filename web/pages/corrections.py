@@ -58,9 +58,7 @@ async def change_words(
     """Adds words that a photo is found by, as they were typed, and takes others away. Raises as `correct`."""
     typed = list(add)
     change = partial(
-        request.config_dict[LIBRARY].feedback.change_words,
-        add=added_words(typed) if typed else (),
-        remove=list(remove),
+        request.config_dict[LIBRARY].feedback.change_words, add=added_words(typed) if typed else (), remove=list(remove)
     )
     if not await _change(request, change, photo_id):
         raise unknown_photo()

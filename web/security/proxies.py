@@ -20,27 +20,11 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 #: Headers that browsers and proxies send anyway, and that name no user.
 _BROWSER_HEADERS = frozenset(
-    (
-        "accept",
-        "accept-encoding",
-        "accept-language",
-        "authorization",
-        "connection",
-        "content-length",
-        "content-type",
-        "cookie",
-        "host",
-        "origin",
-        "priority",
-        "referer",
-        "te",
-        "upgrade-insecure-requests",
-        "user-agent",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-    )
+    {
+        *("accept", "accept-encoding", "accept-language", "authorization", "connection", "content-length", "cookie"),
+        *("content-type", "host", "origin", "priority", "referer", "te", "upgrade-insecure-requests", "user-agent"),
+        *("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+    }
 )
 
 

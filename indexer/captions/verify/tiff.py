@@ -6,15 +6,7 @@ import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from indexer.captions.verify import (
-    Span,
-    Undo,
-    VerifyError,
-    check_opens_alike,
-    check_undo,
-    require,
-    same_but,
-)
+from indexer.captions.verify import Span, Undo, VerifyError, check_opens_alike, check_undo, require, same_but
 from indexer.captions.verify.metadata import (
     check_packet_edit,
     check_packet_text,
