@@ -12,9 +12,8 @@ Programs, `python -m captioner.training.NAME`:
 What they are made of:
 
     encoder, model         the network in Keras; joint_embedding: heads on its features, text tower
-    teacher                a network that is learnt from
     stages                 the stages of `train`, on the one loop of `loop`, saved by `checkpoint`:
-      distillation, stagewise, captioning, self_critical, joint_embedding
+      stagewise (by stagewise_teacher), captioning, self_critical, joint_embedding
     tags                   which words are tags, and those that the decoder reads
     captioned_photos       the captions of a bundle beside those of people, and what is measured on them:
       metrics, retrieval

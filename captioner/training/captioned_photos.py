@@ -58,11 +58,8 @@ class CaptionedPhotos:
     def _select(self, kept: Sequence[bool]) -> CaptionedPhotos:
         rows = zip(self.names, self.captions, self.references, strict=True)
         chosen = [row for row, keep in zip(rows, kept, strict=True) if keep]
-        return CaptionedPhotos(
-            tuple(name for name, _, _ in chosen),
-            tuple(caption for _, caption, _ in chosen),
-            tuple(texts for _, _, texts in chosen),
-        )
+        return CaptionedPhotos(tuple(name for name, _, _ in chosen), tuple(caption for _, caption, _ in chosen),
+                               tuple(texts for _, _, texts in chosen))  # fmt: skip
 
     @property
     def agreed(self) -> NDArray[np.float64]:
@@ -216,10 +213,8 @@ def sentence_scores(run: CaptionedPhotos) -> dict[str, Any]:
 
 
 def _right_and_unused(run: CaptionedPhotos) -> dict[str, float | None]:
-    used = [
-        [word in human for word in content_words(caption.text)]
-        for caption, human in zip(run.captions, _human_words(run), strict=True)
-    ]
+    used = [[word in human for word in content_words(caption.text)] for caption,
+            human in zip(run.captions, _human_words(run), strict=True)]  # fmt: skip
     return {
         "right": _ratio(int((run.agreed == 1).sum()), len(run.captions)),
         "words nobody used": _ratio(sum(not u for of_photo in used for u in of_photo), sum(map(len, used))),
@@ -228,11 +223,8 @@ def _right_and_unused(run: CaptionedPhotos) -> dict[str, float | None]:
 
 def evidence_scores(run: CaptionedPhotos) -> dict[str, Any] | None:
     """How well the probabilities of `Caption.words` tell used words from others; None where no caption has any."""
-    pairs = [
-        (tag.probability, tag.word in human)
-        for caption, human in zip(run.captions, _human_words(run), strict=True)
-        for tag in caption.words
-    ]
+    pairs = [(tag.probability, tag.word in human) for caption,
+             human in zip(run.captions, _human_words(run), strict=True) for tag in caption.words]  # fmt: skip
     if not pairs:
         return None
     probabilities = np.array([probability for probability, _ in pairs])

@@ -16,16 +16,8 @@ from numpy.typing import NDArray
 
 from captioner.inference.preprocess import PAD, UNKNOWN, Vocabulary, normalise, tokenize
 from captioner.training import loop
-from captioner.training.data import Source
-from captioner.training.distillation import WHOLE, crop, random_box
-from captioner.training.model import (
-    Decoder,
-    DecoderShape,
-    build_language_model,
-    class_loss,
-    tag_loss,
-    word_loss,
-)
+from captioner.training.data import WHOLE, Source, crop, random_box
+from captioner.training.model import Decoder, DecoderShape, build_language_model, class_loss, tag_loss, word_loss
 from captioner.training.tags import TagHints, drop_hints, tag_counts
 
 log = logging.getLogger(__name__)
@@ -89,11 +81,9 @@ class Targets:
     def of(cls, captions: Sequence[Sequence[str]], vocabulary: Vocabulary, tags: Sequence[str], length: int) -> Targets:
         """From the captions of each photo."""
         index = {word: i for i, word in enumerate(tags)}
-        return cls(
-            np.stack([encode_captions(texts, vocabulary, length) for texts in captions]),
-            np.stack([tag_counts(texts, index) for texts in captions]),
-            np.array([may_mirror(texts) for texts in captions]),
-        )
+        return cls(np.stack([encode_captions(texts, vocabulary, length) for texts in captions]),
+                   np.stack([tag_counts(texts, index) for texts in captions]),
+                   np.array([may_mirror(texts) for texts in captions]))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,45 +235,38 @@ def view_batches(views: Sequence[Views], targets: Targets, others: Sequence[Othe
     rng = np.random.default_rng(seed)
     places = [(one, n) for one in views for n in range(len(one))]
     uncaptioned = [(one, n) for one in others for n in range(len(one.views))]
-    size, more = min(size, len(places)), more if uncaptioned else 0
-    while True:
-        order = rng.permutation(len(places))
-        for start in range(0, len(order) - size + 1, size):
-            rows = order[start : start + size]
-            extra = [uncaptioned[n] for n in rng.integers(len(uncaptioned), size=more)] if more else []
-            chosen = [(*places[n], bool(targets.mirror[n])) for n in rows]
-            chosen += [(one.views, n, True) for one, n in extra]
-            sides = [2 * int(rng.integers(one.crops)) + int(free and rng.random() < 0.5) for one, _, free in chosen]
-            maps = np.stack([one.maps[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
-            x, y = make_batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
-            if extra:
-                y["tags"] = np.concatenate([y["tags"], np.stack([one.tags[n] for one, n in extra])])
-            if photo_hints is not None and text is not None:
-                x |= photo_hints.draw(rows, np.array(sides[:size]), rng)
-                sentences, y["text"] = text.draw(size, rng)
-                x |= {"text" if name == "tokens" else f"text_{name}": values for name, values in sentences.items()}
-            class_targets = [
-                one.classes[n, s] for (one, n, _), s in zip(chosen, sides, strict=True) if one.classes is not None
-            ]
-            yield x, {**y, "classes": np.stack(class_targets).astype(np.float32)} if class_targets else y
+    more = more if uncaptioned else 0
+    for rows in loop.shuffled_rows(len(places), size, rng):
+        extra = [uncaptioned[n] for n in rng.integers(len(uncaptioned), size=more)] if more else []
+        chosen = [(*places[n], bool(targets.mirror[n])) for n in rows]
+        chosen += [(one.views, n, True) for one, n in extra]
+        sides = [2 * int(rng.integers(one.crops)) + int(free and rng.random() < 0.5) for one, _, free in chosen]
+        maps = np.stack([one.maps[n, side] for (one, n, _), side in zip(chosen, sides, strict=True)])
+        x, y = make_batch({"seen": maps.astype(np.float32)}, targets, rows, rng, drawn)
+        if extra:
+            y["tags"] = np.concatenate([y["tags"], np.stack([one.tags[n] for one, n in extra])])
+        if photo_hints is not None and text is not None:
+            x |= photo_hints.draw(rows, np.array(sides[: len(rows)]), rng)
+            sentences, y["text"] = text.draw(len(rows), rng)
+            x |= {"text" if name == "tokens" else f"text_{name}": values for name, values in sentences.items()}
+        class_targets = [
+            one.classes[n, s] for (one, n, _), s in zip(chosen, sides, strict=True) if one.classes is not None
+        ]
+        yield x, {**y, "classes": np.stack(class_targets).astype(np.float32)} if class_targets else y
 
 
 def photo_batches(sets: Sequence[PhotoSet], targets: Targets, px: int, size: int, seed: int) -> Iterator[loop.Batch]:
     """The same from the photos themselves, slightly cropped at random."""
     rng = np.random.default_rng(seed)
     places = [(one.photos, row) for one in sets for row in one.rows]
-    size = min(size, len(places))
-    while True:
-        order = rng.permutation(len(places))
-        for start in range(0, len(order) - size + 1, size):
-            rows = order[start : start + size]
-            pixels = np.empty((size, px, px, 3), np.uint8)
-            for i, n in enumerate(rows):
-                photos, row = places[n]
-                pixels[i] = crop(photos[row], random_box(rng, least=0.7), px)
-                if targets.mirror[n] and rng.random() < 0.5:
-                    pixels[i] = pixels[i][:, ::-1].copy()
-            yield make_batch({"seen": normalise(pixels)}, targets, rows, rng)
+    for rows in loop.shuffled_rows(len(places), size, rng):
+        pixels = np.empty((len(rows), px, px, 3), np.uint8)
+        for i, n in enumerate(rows):
+            photos, row = places[n]
+            pixels[i] = crop(photos[row], random_box(rng, least=0.7), px)
+            if targets.mirror[n] and rng.random() < 0.5:
+                pixels[i] = pixels[i][:, ::-1].copy()
+        yield make_batch({"seen": normalise(pixels)}, targets, rows, rng)
 
 
 def make_batch(seen: dict[str, Any], targets: Targets, rows: NDArray[Any], rng: np.random.Generator,

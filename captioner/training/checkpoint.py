@@ -48,11 +48,6 @@ def save(path: Path, arrays: Arrays) -> None:
     partial.rename(path)
 
 
-def to_float16(arrays: Arrays) -> Arrays:
-    """The same in float16, half as large: good enough to go on from."""
-    return {name: array.astype(np.float16) for name, array in arrays.items()}
-
-
 def load(path: Path) -> Arrays:
     """What `save` wrote."""
     with np.load(path, allow_pickle=False) as arrays:

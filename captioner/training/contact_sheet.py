@@ -19,7 +19,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,16 +125,17 @@ def wrap(text: str, width_px: float, font: ImageFont.FreeTypeFont | ImageFont.Im
 def sheet(found: Sequence[Entry], heading: str) -> Image.Image:
     """The photos in rows of two, a number, the sentence, its confidence and the tags under each."""
     width = _COLUMNS * (_CELL_PX + _GAP_PX) + _GAP_PX
-    rows = [found[at : at + _COLUMNS] for at in range(0, len(found), _COLUMNS)]
+    numbered = list(enumerate(found, 1))
+    rows = [numbered[at : at + _COLUMNS] for at in range(0, len(found), _COLUMNS)]
     head = _lines([(heading, _SMALL_PX, _DIM)], width - 2 * _GAP_PX)
-    texts = [[_entry_lines(number, entry) for number, entry in row] for row in _number_rows(rows)]
+    texts = [[_entry_lines(number, entry) for number, entry in row] for row in rows]
     heights = [_PHOTO_PX[1] + _GAP_PX + max(_height(lines) for lines in row) for row in texts]
     page = Image.new("RGB", (width, _height(head) + 2 * _GAP_PX + sum(height + _GAP_PX for height in heights)), _PAPER)
     draw = ImageDraw.Draw(page)
     _write(draw, head, _GAP_PX, _GAP_PX)
     top = _height(head) + 2 * _GAP_PX
     for row, lines, height in zip(rows, texts, heights, strict=True):
-        for column, (entry, entry_lines) in enumerate(zip(row, lines, strict=True)):
+        for column, ((_, entry), entry_lines) in enumerate(zip(row, lines, strict=True)):
             left = _GAP_PX + column * (_CELL_PX + _GAP_PX)
             _place(page, draw, entry.photo, left, top)
             _write(draw, entry_lines, left, top + _PHOTO_PX[1] + _GAP_PX // 2)
@@ -143,13 +144,6 @@ def sheet(found: Sequence[Entry], heading: str) -> Image.Image:
 
 
 Line = tuple[str, int, str]  # words, height of the letters in pixels, colour
-
-
-def _number_rows(rows: Sequence[Sequence[Entry]]) -> Iterator[list[tuple[int, Entry]]]:
-    number = 0
-    for row in rows:
-        yield list(enumerate(row, number + 1))
-        number += len(row)
 
 
 def _entry_lines(number: int, entry: Entry) -> list[Line]:

@@ -1,11 +1,9 @@
-"""Prepares photos for training: pixels and the teacher's features as .npy files.
+"""Prepares photos for training: their pixels as .npy files.
 
-    python -m captioner.training.data --out PREPARED --teacher mobilenet_v2.tflite \\
-        flickr8k-train=photos-0.tar,photos-1.tar
+    python -m captioner.training.data --out PREPARED flickr8k-train=photos-0.tar,photos-1.tar
 
-Each named source becomes a directory of PREPARED with photos.npy (n, px, px, 3) uint8, teacher.npy
-(n, 7, 7, 256) float16 and names.txt. The principal components in PREPARED/basis.npz are fitted on the first
-source and used for all. A source that is there already is left alone.
+Each named source becomes a directory of PREPARED with photos.npy (n, px, px, 3) uint8 and names.txt. A source that is
+there already is left alone.
 """
 
 from __future__ import annotations
@@ -35,13 +33,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner.inference.preprocess import Vocabulary, squash, tokenize
-from captioner.training.teacher import TEACHER_PX, Basis, Teacher
 
 log = logging.getLogger(__name__)
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-#: Photos that the principal components are fitted on, and feature vectors taken of each.
-BASIS_PHOTOS, BASIS_CELLS = 1500, 16
+#: Random crops keep at least this share of the photo's area.
+MIN_AREA = 0.35
+
+Box = tuple[float, float, float, float]
+#: The box that leaves a photo whole.
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,13 @@ class Source:
     """One prepared set of photos, its arrays mapped from disk."""
 
     photos: NDArray[np.uint8]  # (n, px, px, 3)
-    teacher: NDArray[np.float16] | None  # (n, 7, 7, BASIS_DIM)
     names: tuple[str, ...]
 
     @classmethod
     def open(cls, directory: Path) -> Source:
         """Map the arrays of a prepared source."""
-        teacher = directory / "teacher.npy"
-        return cls(
-            photos=np.load(directory / "photos.npy", mmap_mode="r", allow_pickle=False),
-            teacher=np.load(teacher, mmap_mode="r", allow_pickle=False) if teacher.exists() else None,
-            names=tuple((directory / "names.txt").read_text(encoding="utf-8").splitlines()),
-        )
+        return cls(photos=np.load(directory / "photos.npy", mmap_mode="r", allow_pickle=False),
+                   names=tuple((directory / "names.txt").read_text(encoding="utf-8").splitlines()))  # fmt: skip
 
 
 def read_photos(path: Path, wanted: Container[str] | None = None) -> Iterator[tuple[str, bytes]]:
@@ -153,21 +149,23 @@ def decode_image(data: bytes) -> Image.Image | None:
     return image.convert("RGB")
 
 
-def fit_basis(paths: Iterable[Path], teacher: Teacher) -> Basis:
-    """Principal components of the teacher's features over the first photos of `paths`."""
-    rng = np.random.default_rng(0)
-    cells: list[NDArray[np.float32]] = []
-    for _, data in (photo for path in paths for photo in read_photos(path)):
-        image = decode_image(data)
-        if image is not None:
-            features = teacher.features(squash(image, TEACHER_PX)).reshape(49, -1)
-            cells.append(features[rng.choice(49, BASIS_CELLS, replace=False)])
-        if len(cells) == BASIS_PHOTOS:
-            break
-    return Basis.fit(np.concatenate(cells), teacher.weights, teacher.bias)
+def random_box(rng: np.random.Generator, least: float = MIN_AREA) -> Box:
+    """A crop of at least that share of the area, as (left, top, right, bottom) in 0..1; one in six is the whole."""
+    if rng.random() < 1 / 6:
+        return WHOLE
+    area, stretch = rng.uniform(least, 1), np.exp(rng.uniform(-0.25, 0.25))
+    width, height = min(1.0, np.sqrt(area) * stretch), min(1.0, np.sqrt(area) / stretch)
+    left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
+    return (left, top, left + width, top + height)
 
 
-def prepare(paths: Iterable[Path], out: Path, px: int, teacher: Teacher | None, basis: Basis | None) -> int:
+def crop(photo: NDArray[np.uint8], box: Box, px: int) -> NDArray[np.uint8]:
+    """The part of a photo under `box` as (px, px, 3)."""
+    left, top, right, bottom = (edge * photo.shape[0] for edge in box)
+    return np.asarray(Image.fromarray(photo).resize((px, px), Image.Resampling.BILINEAR, (left, top, right, bottom)))
+
+
+def prepare(paths: Iterable[Path], out: Path, px: int) -> int:
     """Write one source to `out` and return its number of photos; `out` appears only when it is whole.
 
     Raises:
@@ -182,34 +180,23 @@ def prepare(paths: Iterable[Path], out: Path, px: int, teacher: Teacher | None, 
         NpyWriter(unfinished / "photos.npy") as photos,
         (unfinished / "names.txt").open("w", encoding="utf-8") as names,
     ):
-        targets = NpyWriter(unfinished / "teacher.npy") if teacher else None
-        while some := list(islice(found, 64)):  # projected many at a time: one at a time is a tenth as fast
+        while some := list(islice(found, 64)):
             photos.append(np.stack([squash(image, px) for _, image in some]))
             names.writelines(f"{name}\n" for name, _ in some)
-            if targets and teacher and basis:
-                targets.append(basis(np.stack([teacher.features(squash(image, TEACHER_PX)) for _, image in some])))
             if photos.length % 1024 == 0:
                 log.info("%s: %d photos, %.0f/s", out.name, photos.length, photos.length / (time.monotonic() - started))
-    if targets:
-        targets.close()
     unfinished.rename(out)
     return photos.length
 
 
-def prepare_all(sources: Mapping[str, list[Path]], out: Path, px: int, teacher_path: Path | None) -> None:
+def prepare_all(sources: Mapping[str, list[Path]], out: Path, px: int) -> None:
     """Prepare each source that is not there yet."""
     out.mkdir(parents=True, exist_ok=True)
-    teacher = Teacher(teacher_path) if teacher_path else None
-    basis: Basis | None = None
-    if teacher is not None:
-        if not (out / "basis.npz").exists():
-            fit_basis(next(iter(sources.values())), teacher).save(out / "basis.npz")
-        basis = Basis.load(out / "basis.npz")
     for name, paths in sources.items():
         if (out / name).exists():
             log.info("%s is there", name)
             continue
-        log.info("%s: %d photos", name, prepare(paths, out / name, px, teacher, basis))
+        log.info("%s: %d photos", name, prepare(paths, out / name, px))
 
 
 def _parse_source(text: str) -> tuple[str, list[Path]]:
@@ -226,10 +213,9 @@ def main(argv: list[str] | None = None) -> None:
                         help="tar files, zip files or directories of photos that make up one source")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="directory of the prepared sources")
     parser.add_argument("--px", type=int, default=224, help="side of the stored photos, pixels (default 224)")
-    parser.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite; without it pixels only")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    prepare_all(dict(args.sources), args.out, args.px, args.teacher)
+    prepare_all(dict(args.sources), args.out, args.px)
 
 
 def program_parser(name: str, docstring: str | None) -> argparse.ArgumentParser:

@@ -171,7 +171,11 @@ def _receive(remote: Remote, part: PartialFile, report: Report) -> None:
                 part.append(data)
                 report(remote.name, part.length, remote.size_bytes)
     except urllib.error.HTTPError as error:
-        _raise_for_status(remote, error)
+        with error:
+            answer = f"the server answered {error.code} {error.reason}"
+            if error.code in PASSING:
+                raise _ConnectionLost(answer) from error
+            raise DownloadError(f"{remote.url}: {answer}") from error
     except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
         raise _ConnectionLost(f"no connection ({getattr(error, 'reason', error)})") from error
     if part.length < remote.size_bytes:
@@ -194,13 +198,6 @@ def _check_range(remote: Remote, part: PartialFile, response: Any) -> None:
         size = response.headers.get("Content-Length", "*")
     if size not in ("*", str(remote.size_bytes)):
         raise _wrong_file(remote, size)
-
-
-def _raise_for_status(remote: Remote, error: urllib.error.HTTPError) -> None:
-    with error:
-        if error.code in PASSING:
-            raise _ConnectionLost(f"the server answered {error.code} {error.reason}") from error
-        raise DownloadError(f"{remote.url}: the server answered {error.code} {error.reason}") from error
 
 
 def _wrong_file(remote: Remote, size: str) -> DownloadError:

@@ -37,19 +37,6 @@ class Trunk:
         return sum(repeats for _, _, repeats, _, _ in self.blocks)
 
 
-MOBILENET_V2 = Trunk(
-    (
-        (1, 16, 1, 1, 3),
-        (6, 24, 2, 2, 3),
-        (6, 32, 3, 2, 3),
-        (6, 64, 4, 2, 3),
-        (6, 96, 3, 1, 3),
-        (6, 160, 3, 2, 3),
-        (6, 320, 1, 1, 3),
-    ),
-    lower=10,
-    lower_channels=64,
-)
 #: EfficientNet (arXiv:1905.11946) without squeeze-and-excitation and with ReLU6, as Google published it for phones.
 EFFICIENTNET_LITE2 = Trunk(
     (
@@ -84,7 +71,6 @@ class EncoderSize:
 SIZES = {
     "test": EncoderSize((1, 1, 1, 1), (8, 8, 16, 16)),
     "atto": EncoderSize((2, 2, 6, 2), (40, 80, 160, 320)),
-    "atto-on-trunk": EncoderSize((0, 0, 0, 2), (0, 0, 0, 320), MOBILENET_V2),
     "atto-on-lite2": EncoderSize((0, 0, 0, 2), (0, 0, 0, 352), EFFICIENTNET_LITE2),
     "femto": EncoderSize((2, 2, 6, 2), (48, 96, 192, 384)),
     "pico": EncoderSize((2, 2, 6, 2), (64, 128, 256, 512)),
@@ -182,10 +168,8 @@ class SlabDepthwise(layers.Layer):  # type: ignore[misc]  # Keras is untyped
         """(b, h, w, c) to the same."""
         height = x.shape[1]
         padded = ops.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))
-        slabs = [
-            ops.depthwise_conv(padded[:, top : top + height + bottom - top - 1], self.kernel[top:bottom])
-            for top, bottom in self.SLABS
-        ]
+        slabs = [ops.depthwise_conv(padded[:, top : top + height + bottom - top - 1], self.kernel[top:bottom]) for top,
+                 bottom in self.SLABS]  # fmt: skip
         return slabs[0] + slabs[1] + (slabs[2] + self.bias)
 
 
@@ -239,27 +223,14 @@ def build_upper(size: str, px: int) -> keras.Model:
     return keras.Model(maps, upper(maps, size), name="upper")
 
 
-def build_trunk(size: str, px: int) -> keras.Model:
-    """The trunk itself: normalised photos to the logits of its classes (b, 1001)."""
-    trunk = _trunk_of(size)
-    photo = keras.Input((px, px, 3), name="photo")
-    maps = upper_trunk(lower_trunk(photo, trunk), trunk)
-    return keras.Model(photo, class_logits(trunk_head(maps, trunk)), name="trunk")
-
-
 def build_trunk_classifier(size: str, px: int) -> keras.Model:
     """The published trunk's outputs for the maps of `build_lower`: class probabilities, and pooled features."""
-    trunk = _trunk_of(size)
-    maps = keras.Input(lower_shape(size, px), name="maps")
-    pooled = trunk_head(upper_trunk(maps, trunk), trunk)
-    return keras.Model(maps, {"classes": ops.softmax(class_logits(pooled)), "pooled": pooled}, name="behind")
-
-
-def _trunk_of(size: str) -> Trunk:
     trunk = SIZES[size].trunk
     if trunk is None:
         raise ValueError(f"an encoder of size {size} stands on no trunk")
-    return trunk
+    maps = keras.Input(lower_shape(size, px), name="maps")
+    pooled = trunk_head(upper_trunk(maps, trunk), trunk)
+    return keras.Model(maps, {"classes": ops.softmax(class_logits(pooled)), "pooled": pooled}, name="behind")
 
 
 def lower_shape(size: str, px: int) -> tuple[int, int, int]:
@@ -272,7 +243,7 @@ def lower_shape(size: str, px: int) -> tuple[int, int, int]:
 def lower(photo: Tensor, size: str, slabs: bool = False) -> Tensor:
     """Normalised photos to the maps of the lower trunk, or of the whole ConvNeXt where there is no trunk."""
     trunk = SIZES[size].trunk
-    return lower_trunk(photo, trunk) if trunk else stages(photo, size, slabs)[0]
+    return lower_trunk(photo, trunk) if trunk else stages(photo, size, slabs)
 
 
 def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
@@ -284,7 +255,7 @@ def upper(maps: Tensor, size: str, slabs: bool = False) -> dict[str, Tensor]:
     """
     if trunk := SIZES[size].trunk:
         maps = upper_trunk(maps, trunk)
-        found, pooled = norm("norm")(stages(maps, size, slabs)[0]), trunk_head(maps, trunk)
+        found, pooled = norm("norm")(stages(maps, size, slabs)), trunk_head(maps, trunk)
     elif SIZES[size].published:
         found, pooled = norm("norm")(maps), norm("pooled_norm")(ops.mean(maps, axis=(1, 2)))
     else:
@@ -308,24 +279,20 @@ def class_logits(pooled: Tensor) -> Tensor:
     return Dense(CLASSES, name="classes")(pooled)
 
 
-def stages(x: Tensor, size: str, slabs: bool = False) -> tuple[Tensor, list[Tensor]]:
-    """The map before its last norm, and what there is after stages 0 and 1, half of 2, all of 2, and half of 3.
+def stages(x: Tensor, size: str, slabs: bool = False) -> Tensor:
+    """The map before its last norm.
 
     Args:
         x: normalised photos, or the upper trunk's map if the size stands on it.
     """
-    depths, on_trunk = SIZES[size].depths, SIZES[size].trunk is not None
-    inner = []
+    on_trunk = SIZES[size].trunk is not None
     if on_trunk:
         x = norm("stem_norm")(x)
     for stage in range(3 if on_trunk else 0, 4):
         if not on_trunk:
             x = shrink(x, size, stage)
-        for block in range(depths[stage]):
-            x = blocks(x, size, stage, range(block, block + 1), slabs)
-            if (stage >= 2 and block == depths[stage] // 2 - 1) or (stage < 3 and block == depths[stage] - 1):
-                inner.append(x)
-    return x, inner
+        x = blocks(x, size, stage, range(SIZES[size].depths[stage]), slabs)
+    return x
 
 
 def shrink(x: Tensor, size: str, stage: int) -> Tensor:

@@ -268,13 +268,10 @@ def reliability_diagram(splits: Mapping[str, Groups]) -> str:
     width = _LEFT + _SIDE + 24
     most = max(group["photos"] for groups in splits.values() for group in groups)
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title about">',
-        "<title id='title'>How well the confidence of captions is calibrated</title>",
-        f"<desc id='about'>{escape(_description(splits))}</desc>",
-        f"<style>{_style(len(splits))}</style>",
-        *_axes(),
-    ]
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title about">',
+             "<title id='title'>How well the confidence of captions is calibrated</title>",
+             f"<desc id='about'>{escape(_description(splits))}</desc>", f"<style>{_style(len(splits))}</style>",
+             *_axes()]  # fmt: skip
     for place, (name, groups) in enumerate(splits.items()):
         parts += [*_line(place, groups, most), *_legend(place, name, groups)]
     return "\n".join([*parts, "</svg>"]) + "\n"

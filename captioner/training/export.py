@@ -204,24 +204,13 @@ def export(run: Path, weights: checkpoint.Arrays, out: Path, name: str, version:
     if exporter.image_type_head is not None:
         shutil.copyfile(run / IMAGE_TYPES_FILE, out / IMAGE_TYPES_FILE)
         parts.append(IMAGE_TYPES_FILE)
-    manifest = Manifest(
-        name=name,
-        version=version,
-        preprocessing=Preprocessing(exporter.px, MEAN, STD),
-        decoding=dataclasses.replace(exporter.decoding, tag_weight=tag_weight),
-        tagging=Tagging(threshold),
-        confidence=Confidence(slope=1.0, offset=1.0),
-        files={part: FileEntry.measure(out / part) for part in parts},
-        outputs=exporter.outputs,
-        training=training,
-    )
+    manifest = Manifest(name=name, version=version, preprocessing=Preprocessing(exporter.px, MEAN, STD),
+                        decoding=dataclasses.replace(exporter.decoding, tag_weight=tag_weight),
+                        tagging=Tagging(threshold), confidence=Confidence(slope=1.0, offset=1.0),
+                        files={part: FileEntry.measure(out / part) for part in parts}, outputs=exporter.outputs,
+                        training=training)  # fmt: skip
     manifest.write(out)
     return manifest
-
-
-def _parse_key_value(text: str) -> tuple[str, str]:
-    key, _, value = text.partition("=")
-    return key, value
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -233,8 +222,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="directory of the bundle")
     parser.add_argument("--model-name", default="recollect-lite")
     parser.add_argument("--model-version", type=int, default=1)
-    parser.add_argument("--training", type=_parse_key_value, nargs="*", default=[], metavar="KEY=VALUE",
-                        help="recorded in the manifest: data, minutes, commit")  # fmt: skip
+    parser.add_argument("--training", type=lambda text: text.partition("=")[::2], nargs="*", default=[],
+                        metavar="KEY=VALUE", help="recorded in the manifest: data, minutes, commit")  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, help="also write the weights there, in float16, to go on from")
     parser.add_argument("--tag-weight", type=float, default=0.0,
                         help="of the tags in the search for a sentence (default 0), see the manifest")  # fmt: skip
@@ -244,7 +233,7 @@ def main(argv: list[str] | None = None) -> None:
     for path in args.weights:
         weights |= checkpoint.load(path)
     if args.checkpoint:
-        checkpoint.save(args.checkpoint, checkpoint.to_float16(weights))
+        checkpoint.save(args.checkpoint, {name: array.astype(np.float16) for name, array in weights.items()})
     export(args.run, weights, args.out, args.model_name, args.model_version, dict(args.training), not args.float,
            tag_weight=args.tag_weight)  # fmt: skip
 

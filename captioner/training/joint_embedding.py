@@ -124,18 +124,14 @@ class TextTowerLayer(layers.Layer):  # type: ignore[misc]  # Keras is untyped
     def call(self, rows: Tensor, training: bool = False) -> Tensor:
         """(b, LENGTH) int32 to (b, DIMENSION)."""
         there = ops.cast(rows >= 0, "float32")
-        # A dropped word is one that isn't there; one word at least stays.
-        kept = ops.maximum(ops.minimum(self.drop_words(there, training=training), 1.0), _first_word(there))
+        # A dropped word is one that isn't there; one word at least stays: the first of each row.
+        first = there * ops.cast(ops.equal(ops.cumsum(there, axis=1), 1.0), "float32")
+        kept = ops.maximum(ops.minimum(self.drop_words(there, training=training), 1.0), first)
         vectors = ops.take(ops.convert_to_tensor(self.table), ops.maximum(rows, 0), axis=0)
         scores = ops.transpose(self.attend(vectors), (0, 2, 1)) + (kept[:, None] - 1) * 1e9
         pooled = ops.reshape(ops.matmul(ops.softmax(scores), vectors), (-1, _HEADS * WORD_DIM))
         pooled = self.drop(pooled, training=training)
         return l2_normalise(self.out(gelu(self.hidden(pooled))) + self.skip(pooled))
-
-
-def _first_word(there: Tensor) -> Tensor:
-    """1 at the first place of each row, where there is something at all."""
-    return there * ops.cast(ops.equal(ops.cumsum(there, axis=1), 1.0), "float32")
 
 
 class ImageHead(layers.Layer):  # type: ignore[misc]  # Keras is untyped
@@ -225,16 +221,12 @@ def batches(features: NDArray[Any], texts: Sequence[NDArray[np.int32]], tags: Fl
         swap: share of words that are swapped.
     """
     rng = np.random.default_rng(seed)
-    size = min(size, len(features))
-    while True:
-        order = rng.permutation(len(features))
-        for start in range(0, len(order) - size + 1, size):
-            chosen = order[start : start + size]
-            views = rng.integers(features.shape[1], size=size)
-            rows = np.stack([texts[n][rng.integers(len(texts[n]))] for n in chosen])
-            seen = features[chosen, views].astype(np.float32)
-            wanted = {"likeness": np.zeros((size, size), np.float32), "words": tags[chosen]}
-            yield {"seen": seen, "rows": known.swap_words(rows, swap, rng)}, wanted
+    for chosen in loop.shuffled_rows(len(features), size, rng):
+        views = rng.integers(features.shape[1], size=len(chosen))
+        rows = np.stack([texts[n][rng.integers(len(texts[n]))] for n in chosen])
+        seen = features[chosen, views].astype(np.float32)
+        wanted = {"likeness": np.zeros((len(chosen),) * 2, np.float32), "words": tags[chosen]}
+        yield {"seen": seen, "rows": known.swap_words(rows, swap, rng)}, wanted
 
 
 def compile_model(model: Any, plan: loop.Plan) -> None:
@@ -248,13 +240,9 @@ def export_tower(arrays: checkpoint.Arrays, table: Floats) -> TowerWeights:
     """The trained tower in numpy, the table (n, WORD_DIM) in int8."""
     scale = np.abs(table).max(1) / 127 + 1e-9
     kernels = {name: arrays[f"text_tower/{name}/kernel"] for name in ("attend", "hidden", "out", "skip")}
-    return TowerWeights(
-        table=np.round(table / scale[:, None]).astype(np.int8),
-        scale=scale.astype(np.float32),
-        hidden_bias=arrays["text_tower/hidden/bias"],
-        out_bias=arrays["text_tower/out/bias"],
-        **kernels,
-    )
+    return TowerWeights(table=np.round(table / scale[:, None]).astype(np.int8), scale=scale.astype(np.float32),
+                        hidden_bias=arrays["text_tower/hidden/bias"], out_bias=arrays["text_tower/out/bias"],
+                        **kernels)  # fmt: skip
 
 
 #: The share of photos in a batch; the other types have equal shares.

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from captioner.training import checkpoint
 
@@ -96,6 +98,15 @@ def prefetch(batches: Iterator[Batch], depth: int) -> Iterator[Batch]:
         if isinstance(item, BaseException):
             raise item
         yield item
+
+
+def shuffled_rows(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Endless shuffled passes over so many rows, `size` at a time; what is left of a pass is left out."""
+    size = min(size, count)
+    while True:
+        order = rng.permutation(count)
+        for start in range(0, count - size + 1, size):
+            yield order[start : start + size]
 
 
 def train(

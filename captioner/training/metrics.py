@@ -74,12 +74,10 @@ def tag_scores(
     Args:
         reported: words or phrases for each photo. references: human captions of each photo.
     """
-    human = [_join_captions(texts) for texts in references]
-    pairs = [
-        (word, f" {word} " in found_words)
-        for of_photo, found_words in zip(reported, human, strict=True)
-        for word in of_photo
-    ]
+    # A space on either side of each word, and a break between captions.
+    human = ["".join(f" {' '.join(tokenize(text))} |" for text in texts) for texts in references]
+    pairs = [(word, f" {word} " in found_words) for of_photo,
+             found_words in zip(reported, human, strict=True) for word in of_photo]  # fmt: skip
     anyone = "".join(human)
     used = {word for word in {word for word, _ in pairs} if f" {word} " in anyone}
     head = [right for word, right in pairs if word in tags]
@@ -98,11 +96,6 @@ def tag_scores(
             "per_photo": round(len(others) / photos, 2),
         }
     return found
-
-
-def _join_captions(texts: Sequence[str]) -> str:
-    """The words of some captions with a space on either side of each, and a break between captions."""
-    return "".join(f" {' '.join(tokenize(text))} |" for text in texts)
 
 
 def _share(right: Sequence[bool]) -> float:

@@ -159,12 +159,8 @@ def expected_tags(objects: Floats, captioned: Floats, used: Floats, tags: Sequen
 
 def _mean_use(there: NDArray[np.bool_], used: Floats, tags: Sequence[str]) -> float:
     """The share of people who use a word of an object that is there, over all objects and words."""
-    rows = [
-        used[there[:, o], t]
-        for o, name in enumerate(OBJECTS)
-        for t, tag in enumerate(tags)
-        if tag in object_words(name)
-    ]
+    rows = [used[there[:, o], t] for o, name in enumerate(OBJECTS) for t,
+            tag in enumerate(tags) if tag in object_words(name)]  # fmt: skip
     return _mean(np.concatenate(rows)) if rows else 0.0
 
 

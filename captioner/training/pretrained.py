@@ -96,18 +96,18 @@ def copy_weights(model: keras.Model, size: str) -> checkpoint.Arrays:
     width = SIZES[size].widths[-1]
     found |= {"norm/gamma": np.ones(width, np.float32), "norm/beta": np.zeros(width, np.float32)}
     before = model.get_layer(f"{theirs}_prestem_normalization")
-    _fold(found, np.asarray(before.mean), np.sqrt(np.asarray(before.variance)))
+    mean, variance = (np.asarray(part).reshape(3) for part in (before.mean, before.variance))
+    _fold(found, "stem", mean, np.sqrt(variance))
     _add_background_class(found)
     return found
 
 
-def _fold(found: checkpoint.Arrays, mean: NDArray[Any], std: NDArray[Any]) -> None:
+def _fold(found: checkpoint.Arrays, stem: str, mean: NDArray[Any], std: NDArray[Any]) -> None:
     """Let the first convolution take our normalisation for theirs: (pixel - mean) / std is linear in ours."""
-    kernel = found["stem/kernel"].astype(np.float64)  # (4, 4, 3, c)
-    scale = np.array(STD, np.float64) / std.reshape(3)
-    shift = (np.array(MEAN, np.float64) - mean.reshape(3)) / std.reshape(3)
-    found["stem/kernel"] = (kernel * scale[:, None]).astype(np.float32)
-    found["stem/bias"] = (found["stem/bias"] + np.einsum("hwio,i->o", kernel, shift)).astype(np.float32)
+    kernel = found[f"{stem}/kernel"].astype(np.float64)  # (h, w, 3, c)
+    shift = (np.array(MEAN, np.float64) - mean) / std
+    found[f"{stem}/kernel"] = (kernel * (np.array(STD, np.float64) / std)[:, None]).astype(np.float32)
+    found[f"{stem}/bias"] = (found[f"{stem}/bias"] + np.einsum("hwio,i->o", kernel, shift)).astype(np.float32)
 
 
 def _add_background_class(found: checkpoint.Arrays) -> None:
@@ -137,7 +137,6 @@ Floats = NDArray[np.float32]
 
 #: What the pixels were normalised with in the published training.
 PUBLISHED_MEAN, PUBLISHED_STD = 127.0, 128.0
-#: The logit of the background, which the published classifier doesn't know: as good as never.
 _EPSILON = 1e-3  # of the batch normalisations
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _TYPES: Mapping[str, np.dtype[Any]] = {"torch FloatStorage": np.dtype("<f4"), "torch LongStorage": np.dtype("<i8")}
@@ -279,7 +278,7 @@ def _read_storage(file: BinaryIO, storage: _Storage) -> None:
 
 
 def trunk_arrays(path: Path) -> dict[str, Floats]:
-    """The weights of `encoder.build_trunk` by the paths of its variables.
+    """The weights of `encoder`'s trunk by the paths of its variables.
 
     Raises:
         CheckpointError: the file is no checkpoint, or not of an EfficientNet-Lite.
@@ -295,12 +294,11 @@ def trunk_arrays(path: Path) -> dict[str, Floats]:
             _take(found, published, f"{ours}_depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1", depthwise=True)
             _take(found, published, f"{ours}_project", f"{theirs}._project_conv", f"{theirs}._bn2")
         _take(found, published, "trunk_head", "_conv_head", "_bn1")
-        kernel, bias = published["_fc.weight"].T, published["_fc.bias"]
+        found |= {"classes/kernel": published["_fc.weight"].T, "classes/bias": published["_fc.bias"]}
     except KeyError as error:
         raise CheckpointError(f"{path} lacks {error}: it is no EfficientNet-Lite") from error
-    found["classes/kernel"] = np.concatenate([np.zeros_like(kernel[:, :1]), kernel], axis=1)
-    found["classes/bias"] = np.concatenate([np.full_like(bias[:1], BACKGROUND), bias])
-    _fold_normalisation(found)
+    _add_background_class(found)
+    _fold(found, "trunk_stem", np.full(3, PUBLISHED_MEAN), np.full(3, PUBLISHED_STD))
     return found
 
 
@@ -316,14 +314,6 @@ def _take(found: dict[str, Floats], published: Mapping[str, NDArray[Any]], ours:
     plain = not depthwise and kernel.shape[:2] == (1, 1)
     found[f"{ours}/kernel"] = (kernel[0, 0] if plain else kernel).astype(np.float32)
     found[f"{ours}/bias"] = (beta - mean * scale).astype(np.float32)
-
-
-def _fold_normalisation(found: dict[str, Floats]) -> None:
-    """Let the first convolution take our normalisation for the published one: each is linear in the other."""
-    kernel = found["trunk_stem/kernel"].astype(np.float64)  # (3, 3, 3, c)
-    shift = (np.array(MEAN) - PUBLISHED_MEAN) / PUBLISHED_STD
-    found["trunk_stem/bias"] += np.einsum("hwio,i->o", kernel, shift).astype(np.float32)
-    found["trunk_stem/kernel"] = (kernel * (np.array(STD) / PUBLISHED_STD)[:, None]).astype(np.float32)
 
 
 if __name__ == "__main__":

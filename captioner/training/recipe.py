@@ -52,14 +52,8 @@ def prepare_commands(args: argparse.Namespace) -> Iterator[Command]:
 def train_commands(args: argparse.Namespace) -> Iterator[Command]:
     """The stages language, captioner, joint and embedding."""
     run, captions = args.run, str(args.coco / "train.jsonl")
-    photos = [
-        "--prepared",
-        str(run / "prepared"),
-        "--captioned",
-        f"coco={captions}",
-        "--tag-least",
-        str(args.tag_least),
-    ]
+    photos = ["--prepared", str(run / "prepared"), "--captioned", f"coco={captions}", "--tag-least",
+              str(args.tag_least)]  # fmt: skip
     names = {"language": ["--size", args.size, "--px", str(args.px), "--captions", captions, "--words", str(args.words),
                           "--length", "20", "--width", str(args.width), "--layers", str(args.layers)],
              "captioner": [*photos, *_from(run, "pretrained", "language")],

@@ -148,25 +148,19 @@ def batches(seen: EncodedPhotos, targets: Targets, sampler: Callable[[Mapping[st
             reward: CiderReward, size: int, seed: int) -> Iterator[loop.Batch]:  # fmt: skip
     """Endless shuffled passes over photos, each time with sentences that `sampler` just made, and people's."""
     rng = np.random.default_rng(seed)
-    count = len(seen.maps)
-    size, earned, steps = min(size, count), 0.0, 0
-    while True:
-        order = rng.permutation(count)
-        for start in range(0, len(order) - size + 1, size):
-            rows = order[start : start + size]
-            inputs = seen.draw(rows, ((rng.random(size) < 0.5) & targets.mirror[rows]).astype(int))
-            own = sampler(inputs).reshape(size, SAMPLES, -1)
-            rewards = np.array(
-                [[reward(n, strip_padding(s)) for s in drawn] for n, drawn in zip(rows, own, strict=True)]
-            )
-            others = (rewards.sum(1, keepdims=True) - rewards) / (SAMPLES - 1)
-            human, counts = _draw_references(targets, rows, rng)
-            weights = np.concatenate([rewards - others, counts], axis=1)
-            yield _batch(inputs, np.concatenate([own, human], axis=1), weights)
-            earned, steps = earned + float(rewards.mean()), steps + 1
-            if steps % 50 == 0:
-                log.info("mean reward of samples %.4f", earned / 50)
-                earned = 0.0
+    earned, steps = 0.0, 0
+    for rows in loop.shuffled_rows(len(seen.maps), size, rng):
+        inputs = seen.draw(rows, ((rng.random(len(rows)) < 0.5) & targets.mirror[rows]).astype(int))
+        own = sampler(inputs).reshape(len(rows), SAMPLES, -1)
+        rewards = np.array([[reward(n, strip_padding(s)) for s in drawn] for n, drawn in zip(rows, own, strict=True)])
+        others = (rewards.sum(1, keepdims=True) - rewards) / (SAMPLES - 1)
+        human, counts = _draw_references(targets, rows, rng)
+        weights = np.concatenate([rewards - others, counts], axis=1)
+        yield _batch(inputs, np.concatenate([own, human], axis=1), weights)
+        earned, steps = earned + float(rewards.mean()), steps + 1
+        if steps % 50 == 0:
+            log.info("mean reward of samples %.4f", earned / 50)
+            earned = 0.0
 
 
 def _draw_references(targets: Targets, rows: NDArray[Any], rng: np.random.Generator) -> tuple[Ints, NDArray[Any]]:

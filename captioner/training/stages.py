@@ -18,23 +18,13 @@ from numpy.typing import NDArray
 
 from captioner.inference.imagenet_classes import IMAGE_TYPES, write_image_types
 from captioner.inference.preprocess import Vocabulary, content_ids, normalise, tokenize
-from captioner.training import (
-    captioning,
-    checkpoint,
-    distillation,
-    joint_embedding,
-    loop,
-    pretrained,
-    self_critical,
-    stagewise,
-)
+from captioner.training import captioning, checkpoint, joint_embedding, loop, pretrained, self_critical, stagewise
 from captioner.training.checkpoint import ModelConfig, read_tags
 from captioner.training.data import Source, build_vocabulary, is_held_out, read_captions, read_text
 from captioner.training.encoder import (
     SIZES,
     build_encoder,
     build_lower,
-    build_trunk,
     build_trunk_classifier,
     build_upper,
     global_feature_count,
@@ -45,7 +35,6 @@ from captioner.training.export import fast_function, fast_functions
 from captioner.training.model import Captioner, TagHead, build_training
 from captioner.training.object_detection import expected_tags
 from captioner.training.tags import TagHints, out_of_fold_logits, tag_counts, tag_words
-from captioner.training.teacher import TEACHER_PX, trunk_weights
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +50,6 @@ def captioned_sets(args: argparse.Namespace) -> list[captioning.PhotoSet]:
     return sets
 
 
-def distil(args: argparse.Namespace, plan: loop.Plan) -> None:
-    """Distil a whole ConvNeXt from a MobileNetV2."""
-    distillation.run(args.prepared, args.sources, args.teacher, args.size, args.px, args.batch, plan, args.run,
-               args.name or "distil", args.start, args.seed)  # fmt: skip
-
-
 def distil_stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
     """Distil a whole ConvNeXt from a trunk, stage by stage."""
     trunks = {name: size.trunk for name, size in SIZES.items() if size.trunk}
@@ -77,13 +60,7 @@ def distil_stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
 
 def import_trunk(args: argparse.Namespace, _: loop.Plan) -> None:
     """Import the published blocks as the lower part of the encoder."""
-    if args.published:
-        found: checkpoint.Arrays = dict(pretrained.trunk_arrays(args.published))
-    else:
-        network = build_trunk("atto-on-trunk", TEACHER_PX)
-        arrays = trunk_weights(args.teacher)[: len(network.weights)]
-        found = {v.path: array for v, array in zip(network.weights, arrays, strict=True)}
-    checkpoint.save(args.run / f"{args.name or 'trunk'}.npz", found)
+    checkpoint.save(args.run / f"{args.name or 'trunk'}.npz", dict(pretrained.trunk_arrays(args.published)))
 
 
 def train_language(args: argparse.Namespace, plan: loop.Plan) -> None:

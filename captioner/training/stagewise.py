@@ -93,17 +93,12 @@ class Phase:
     stop_below: float | None = None  # unexplained share of the last part at which the phase ends early
 
 
-PHASES = (
-    Phase("stage0", PARTS[:1], 0.05, 3e-3, 4),
-    Phase("stage1", PARTS[1:2], 0.05, 3e-3, 8),
-    Phase("stages01", PARTS[:2], 0.05, 1e-3, 8, stop_below=0.25),
-    Phase("stage2a", PARTS[2:3], 0.05, 3e-3, 16),
-    Phase("stage2b", PARTS[3:4], 0.05, 3e-3, 16),
-    Phase("stages2", PARTS[:4], 0.06, 1e-3, 16, frozen=2),
-    Phase("stage3", PARTS[4:], 0.25, 3e-3, 32, muon=True),
-    Phase("stages3", PARTS, 0.27, 3e-3, 32, frozen=4, muon=True),
-    Phase("whole", PARTS, 0.17, 5e-4, 32),
-)
+PHASES = (Phase("stage0", PARTS[:1], 0.05, 3e-3, 4), Phase("stage1", PARTS[1:2], 0.05, 3e-3, 8),
+          Phase("stages01", PARTS[:2], 0.05, 1e-3, 8, stop_below=0.25), Phase("stage2a", PARTS[2:3], 0.05, 3e-3, 16),
+          Phase("stage2b", PARTS[3:4], 0.05, 3e-3, 16), Phase("stages2", PARTS[:4], 0.06, 1e-3, 16, frozen=2),
+          Phase("stage3", PARTS[4:], 0.25, 3e-3, 32, muon=True),
+          Phase("stages3", PARTS, 0.27, 3e-3, 32, frozen=4, muon=True),
+          Phase("whole", PARTS, 0.17, 5e-4, 32))  # fmt: skip
 
 
 def build_part(size: str, part: str, shape: tuple[int, ...], channels: Mapping[str, int]) -> keras.Model:
@@ -219,12 +214,8 @@ def compile_phase(model: Any, phase: Phase, plan: loop.Plan) -> None:
     """Each output is an error already, so the loss is their weighted sum."""
     weights = WHOLE_WEIGHTS if phase.parts[-1] == PARTS[4] else WEIGHTS
     names = list(model.output)
-    model.compile(
-        optimizer(plan, phase.muon),
-        loss=dict.fromkeys(names, _identity_loss),
-        loss_weights={name: weights[name] for name in names},
-        jit_compile=loop.XLA,
-    )
+    model.compile(optimizer(plan, phase.muon), loss=dict.fromkeys(names, _identity_loss),
+                  loss_weights={name: weights[name] for name in names}, jit_compile=loop.XLA)  # fmt: skip
 
 
 def _identity_loss(_: Tensor, error: Tensor) -> Tensor:

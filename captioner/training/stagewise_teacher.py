@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from captioner.inference.imagenet_classes import CLASSES
 from captioner.inference.preprocess import MEAN, STD
 from captioner.training import checkpoint, loop
-from captioner.training.data import Source, is_held_out
-from captioner.training.distillation import WHOLE, random_box
+from captioner.training.data import WHOLE, Source, is_held_out, random_box
 from captioner.training.encoder import SIZES, Trunk, lower_trunk, upper_trunk
 
 Tensor = Any
@@ -49,7 +48,7 @@ def build_teacher(trunk: Trunk, px: int, arrays: checkpoint.Arrays) -> Teacher:
 
     Args:
         trunk: one of seven groups of blocks, as all of this family have.
-        arrays: the weights of `captioner.training.encoder.build_trunk`.
+        arrays: the weights of the trunk, as the stage `trunk` writes them.
     """
     photo = keras.Input((px, px, 3), name="photo")
     last = upper_trunk(lower_trunk(photo, trunk), trunk)

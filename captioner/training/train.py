@@ -3,17 +3,16 @@
     python -m captioner.training.train STAGE --run RUN ...
 
     trunk      --published efficientnet-lite2.pth
-    distil     --teacher mobilenet_v2.tflite --prepared PREPARED --sources NAME
     stagewise  --teacher trunk.npz --prepared PREPARED --sources NAME
     language   --captions train.jsonl --text text.txt.gz
     captioner  --prepared PREPARED --captioned NAME=train.jsonl --start trunk.npz --language language.npz
     critic     as captioner, with --language captioner.npz
     embedding  as captioner, with --language captioner.npz
     kinds      as captioner, with --language captioner.npz --pictures NAME
-    joint      --prepared PREPARED --captioned NAME=train.jsonl --start distil.npz --language captioner.npz
+    joint      --prepared PREPARED --captioned NAME=train.jsonl --start stagewise.npz --language captioner.npz
 
-The encoder is either an atto on a pretrained trunk (stage `trunk`, seconds), or a ConvNeXt of its own (stage `distil`
-or `stagewise`, many hours on a CPU).
+The encoder is either an atto on a pretrained trunk (stage `trunk`, seconds), or a ConvNeXt of its own (stage
+`stagewise`, many hours on a CPU; or published weights, see `captioner.training.pretrained`).
 
 RUN keeps the weights of each stage (NAME.npz), what it needs to go on (NAME.run.npz), and the model's
 description (model.json, vocabulary.txt, tags.txt).
@@ -27,10 +26,7 @@ from pathlib import Path
 
 from captioner.training import captioning, loop, stages, stagewise
 from captioner.training.data import program_parser
-from captioner.training.encoder import (
-    SIZES,
-    set_matmul_precision,
-)
+from captioner.training.encoder import SIZES, set_matmul_precision
 
 
 def _parse_shares(text: str) -> dict[str, float]:
@@ -88,11 +84,6 @@ def _parser() -> argparse.ArgumentParser:
         "--sentences", type=int, default=captioning.SENTENCES_DRAWN, help="of each photo in a batch (default 2)"
     )
 
-    d = commands.add_parser("distil", parents=[common, net, prepared], help="teach the encoder what the teacher sees")
-    d.add_argument("--sources", type=_parse_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
-    d.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite that gives hints")
-    d.add_argument("--start", type=Path, help="weights to start from")
-    d.set_defaults(run_stage=stages.distil)
     s = commands.add_parser("stagewise", parents=[timed, net, prepared], help="teach the encoder stage by stage")
     s.add_argument("--sources", type=_parse_shares, required=True, metavar="NAME=SHARE,...", help="prepared sources")
     s.add_argument("--teacher", type=Path, required=True, help="weights of a trunk, by the stage trunk")
@@ -107,10 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     s.add_argument("--save-every", type=float, default=300, help="seconds between saves and measures (default 300)")
     s.add_argument("--held", type=float, default=0.02, help="share of photos to measure on (default 0.02)")
     s.set_defaults(run_stage=stages.distil_stagewise, warmup=100, decay=0.02, ema=0.99, floor=0.02, trunk_rate=1.0)
-    trunk = commands.add_parser("trunk", parents=[common], help="take over the teacher's blocks")
-    published = trunk.add_mutually_exclusive_group(required=True)
-    published.add_argument("--published", type=Path, help="EfficientNet-Lite2 as a PyTorch checkpoint")
-    published.add_argument("--teacher", type=Path, help="quantised MobileNetV2 .tflite")
+    trunk = commands.add_parser("trunk", parents=[common], help="take over the published blocks")
+    trunk.add_argument("--published", type=Path, required=True, help="EfficientNet-Lite2 as a PyTorch checkpoint")
     trunk.set_defaults(run_stage=stages.import_trunk)
     language = commands.add_parser("language", parents=[common, net], help="teach the decoder to write")
     language.add_argument("--captions", type=Path, nargs="+", required=True, help="captions of photos, JSON lines")

@@ -69,7 +69,7 @@ def _shows_something(picture: Image.Image) -> bool:
 
 def generator(kind: NonPhotoType, seed: int, index: int) -> Rng:
     """The generator of one picture: it depends on no other picture, so that each can be made on its own."""
-    return np.random.default_rng([seed, list(NonPhotoType).index(kind), index])
+    return Rng.seeded(seed, list(NonPhotoType).index(kind), index)
 
 
 def pixels(kind: NonPhotoType, seed: int, index: int) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from captioner.training.non_photos.sampling import WHITE, Colour, Rng, Size, between, colour, happens, pick, real, whole
+from captioner.training.non_photos.sampling import WHITE, Colour, Rng, Size, between
 
 Floats = NDArray[np.float32]
 #: Light, shadow and clouds are soft: they are made at this many pixels and enlarged.
@@ -17,36 +17,36 @@ _COARSE_PX = 64
 
 def degrade(picture: Image.Image, rng: Rng) -> Image.Image:
     """The picture after some of: crop, small rotation, brightness, contrast, colour cast, blur, noise; then JPEG."""
-    if happens(rng, 0.25):
+    if rng.happens(0.25):
         picture = _crop(picture, rng)
-    if happens(rng, 0.12):
-        picture = picture.rotate(real(rng, -6, 6), Image.Resampling.BILINEAR, fillcolor=picture.getpixel((0, 0)))
-    if happens(rng, 0.03):
-        picture = picture.transpose(pick(rng, (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)))
-    if happens(rng, 0.3):
-        picture = ImageEnhance.Brightness(picture).enhance(real(rng, 0.6, 1.3))
-    if happens(rng, 0.3):
-        picture = ImageEnhance.Contrast(picture).enhance(real(rng, 0.6, 1.3))
-    if happens(rng, 0.15):
-        picture = tint(picture, colour(rng, light=(0.75, 1)))
-    if happens(rng, 0.2):
-        picture = picture.filter(ImageFilter.GaussianBlur(real(rng, 0.3, min(picture.size) / 160)))
-    if happens(rng, 0.25):
-        picture = add_noise(picture, rng, real(rng, 1, 14))
-    return jpeg(picture, whole(rng, 25, 95)) if happens(rng, 0.7) else picture
+    if rng.happens(0.12):
+        picture = picture.rotate(rng.real(-6, 6), Image.Resampling.BILINEAR, fillcolor=picture.getpixel((0, 0)))
+    if rng.happens(0.03):
+        picture = picture.transpose(rng.pick((Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)))
+    if rng.happens(0.3):
+        picture = ImageEnhance.Brightness(picture).enhance(rng.real(0.6, 1.3))
+    if rng.happens(0.3):
+        picture = ImageEnhance.Contrast(picture).enhance(rng.real(0.6, 1.3))
+    if rng.happens(0.15):
+        picture = tint(picture, rng.colour(light=(0.75, 1)))
+    if rng.happens(0.2):
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.real(0.3, min(picture.size) / 160)))
+    if rng.happens(0.25):
+        picture = add_noise(picture, rng, rng.real(1, 14))
+    return jpeg(picture, rng.whole(25, 95)) if rng.happens(0.7) else picture
 
 
 def photograph(page: Image.Image, rng: Rng) -> Image.Image:
     """The page as a camera sees it: on a table or filling the view, in perspective, in uneven light."""
-    if happens(rng, 0.6):
-        page = tint(page, colour(rng, light=(0.85, 1), hue=real(rng, 0.05, 0.17)))
-    page = _on_a_table(page, rng) if happens(rng, 0.75) else _crop(page, rng)
-    page = light_unevenly(page, rng, real(rng, 0.05, 0.5))
-    if happens(rng, 0.25):
+    if rng.happens(0.6):
+        page = tint(page, rng.colour(light=(0.85, 1), hue=rng.real(0.05, 0.17)))
+    page = _on_a_table(page, rng) if rng.happens(0.75) else _crop(page, rng)
+    page = light_unevenly(page, rng, rng.real(0.05, 0.5))
+    if rng.happens(0.25):
         page = _add_shadow(page, rng)
-    if happens(rng, 0.4):
-        page = page.filter(ImageFilter.GaussianBlur(real(rng, 0.4, min(page.size) / 140)))
-    return add_noise(page, rng, real(rng, 1, 8))
+    if rng.happens(0.4):
+        page = page.filter(ImageFilter.GaussianBlur(rng.real(0.4, min(page.size) / 140)))
+    return add_noise(page, rng, rng.real(1, 8))
 
 
 def perspective(picture: Image.Image, rng: Rng, ground: Colour, *, strength: float, fill: float) -> Image.Image:
@@ -74,11 +74,11 @@ def light_unevenly(picture: Image.Image, rng: Rng, strength: float) -> Image.Ima
 def ramp(rng: Rng) -> Floats:
     """(64, 64) from 0 to 1 in any direction or from a point outwards."""
     y, x = np.mgrid[0 : 1 : _COARSE_PX * 1j, 0 : 1 : _COARSE_PX * 1j]
-    if happens(rng, 0.5):
-        angle = real(rng, 0, 2 * np.pi)
+    if rng.happens(0.5):
+        angle = rng.real(0, 2 * np.pi)
         values = np.cos(angle) * x + np.sin(angle) * y
     else:
-        values = np.hypot(x - real(rng, -0.2, 1.2), y - real(rng, -0.2, 1.2))
+        values = np.hypot(x - rng.real(-0.2, 1.2), y - rng.real(-0.2, 1.2))
     return np.asarray((values - values.min()) / np.ptp(values), np.float32)
 
 
@@ -100,8 +100,8 @@ def enlarge(values: Floats, size: Size) -> Floats:
 def add_noise(picture: Image.Image, rng: Rng, deviation: float) -> Image.Image:
     """With sensor noise of that deviation in levels; coloured or grey, fine or of blocks of two pixels."""
     width, height = picture.size
-    block = pick(rng, (1, 1, 2))
-    channels = pick(rng, (1, 3))
+    block = rng.pick((1, 1, 2))
+    channels = rng.pick((1, 3))
     grain = rng.standard_normal((-(-height // block), -(-width // block), channels), np.float32) * deviation
     grain = grain.repeat(block, 0).repeat(block, 1)[:height, :width]
     return as_image(np.asarray(picture, np.float32) + grain)
@@ -109,10 +109,8 @@ def add_noise(picture: Image.Image, rng: Rng, deviation: float) -> Image.Image:
 
 def tint(picture: Image.Image, paint: Colour) -> Image.Image:
     """Multiplied by a colour, as by a coloured light."""
-    bands = [
-        band.point([round(level * c / 255) for level in range(256)])
-        for band, c in zip(picture.split(), paint, strict=True)
-    ]
+    bands = [band.point([round(level * c / 255) for level in range(256)]) for band,
+             c in zip(picture.split(), paint, strict=True)]  # fmt: skip
     return Image.merge("RGB", bands)
 
 
@@ -130,34 +128,29 @@ def as_image(pixels: NDArray[np.floating]) -> Image.Image:
 
 def table_top(rng: Rng, size: Size) -> Image.Image:
     """What lies under a sheet: plain, mottled or with a grain like wood's."""
-    paint = colour(
-        rng, light=(0.05, 0.7), saturation=(0, 0.5), hue=real(rng, 0.02, 0.13) if happens(rng, 0.6) else None
-    )
+    paint = rng.colour(light=(0.05, 0.7), saturation=(0, 0.5), hue=rng.real(0.02, 0.13) if rng.happens(0.6) else None)
     grain = clouds(rng, octaves=4)
-    if happens(rng, 0.5):
+    if rng.happens(0.5):
         grain = np.repeat(grain[:, :1], _COARSE_PX, 1) * 0.8 + grain * 0.2
-    if happens(rng, 0.5):
+    if rng.happens(0.5):
         grain = grain.T.copy()
-    dark = enlarge(1 - real(rng, 0, 0.4) * grain, size)
+    dark = enlarge(1 - rng.real(0, 0.4) * grain, size)
     return as_image(dark[..., None] * np.asarray(paint, np.float32))
 
 
 def _on_a_table(page: Image.Image, rng: Rng) -> Image.Image:
-    strength = real(rng, 0.1, 1.2)
-    fill = real(rng, 0.7, 1.05)
+    strength = rng.real(0.1, 1.2)
+    fill = rng.real(0.7, 1.05)
     state = rng.bit_generator.state
     seen = perspective(page, rng, WHITE, strength=strength, fill=fill)
     rng.bit_generator.state = state  # the mask must be turned the same way
     mask = perspective(Image.new("RGB", page.size, WHITE), rng, (0, 0, 0), strength=strength, fill=fill).convert("L")
     table = table_top(rng, page.size)
-    if happens(rng, 0.6):  # the sheet's own shadow
-        soft = mask.filter(ImageFilter.GaussianBlur(real(rng, 2, 10)))
-        offset = (whole(rng, -8, 8), whole(rng, -8, 8))
-        table.paste(
-            between(colour(rng, light=(0, 0.1)), (0, 0, 0), 0.5),
-            offset,
-            soft.point([level // 2 for level in range(256)]),
-        )
+    if rng.happens(0.6):  # the sheet's own shadow
+        soft = mask.filter(ImageFilter.GaussianBlur(rng.real(2, 10)))
+        offset = (rng.whole(-8, 8), rng.whole(-8, 8))
+        table.paste(between(rng.colour(light=(0, 0.1)), (0, 0, 0), 0.5), offset,
+                    soft.point([level // 2 for level in range(256)]))  # fmt: skip
     table.paste(seen, (0, 0), mask)
     return table
 
@@ -165,10 +158,10 @@ def _on_a_table(page: Image.Image, rng: Rng) -> Image.Image:
 def _add_shadow(picture: Image.Image, rng: Rng) -> Image.Image:
     """Under the shadow of a hand or a head."""
     y, x = np.mgrid[0 : 1 : _COARSE_PX * 1j, 0 : 1 : _COARSE_PX * 1j]
-    away = np.hypot((x - real(rng, -0.1, 1.1)) / real(rng, 0.2, 0.7), (y - real(rng, 0.3, 1.3)) / real(rng, 0.2, 0.7))
-    edge = real(rng, 3, 20)
+    away = np.hypot((x - rng.real(-0.1, 1.1)) / rng.real(0.2, 0.7), (y - rng.real(0.3, 1.3)) / rng.real(0.2, 0.7))
+    edge = rng.real(3, 20)
     dark = 1 / (1 + np.exp(edge * (away - 1)))
-    return _rescale(picture, (1 - real(rng, 0.2, 0.6) * dark).astype(np.float32))
+    return _rescale(picture, (1 - rng.real(0.2, 0.6) * dark).astype(np.float32))
 
 
 def _rescale(picture: Image.Image, light: Floats) -> Image.Image:
@@ -177,8 +170,8 @@ def _rescale(picture: Image.Image, light: Floats) -> Image.Image:
 
 def _crop(picture: Image.Image, rng: Rng) -> Image.Image:
     width, height = picture.size
-    w, h = width * real(rng, 0.55, 1), height * real(rng, 0.55, 1)
-    left, top = real(rng, 0, width - w), real(rng, 0, height - h)
+    w, h = width * rng.real(0.55, 1), height * rng.real(0.55, 1)
+    left, top = rng.real(0, width - w), rng.real(0, height - h)
     return picture.crop((int(left), int(top), int(left + w), int(top + h)))
 
 

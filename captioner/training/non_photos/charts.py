@@ -13,20 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captioner.training.non_photos import camera
-from captioner.training.non_photos.sampling import (
-    Rng,
-    colour,
-    happens,
-    number,
-    palette,
-    phrase,
-    pick,
-    real,
-    size,
-    typeface,
-    whole,
-    word,
-)
+from captioner.training.non_photos.sampling import Rng
 
 Axes = Any  # matplotlib has no types for most of what is called here
 Floats = NDArray[np.float64]
@@ -38,24 +25,24 @@ def chart(rng: Rng) -> Image.Image:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    width, height = size(rng, widest=2.2, tallest=1.4, side_px=(340, 620))
-    dpi = real(rng, 60, 130)
-    rows, columns = pick(rng, ((1, 1),) * 7 + ((1, 2), (2, 1), (2, 2), (2, 3)))
-    look = pick(rng, ("default", "default", *style.available))
+    width, height = rng.size(widest=2.2, tallest=1.4, side_px=(340, 620))
+    dpi = rng.real(60, 130)
+    rows, columns = rng.pick(((1, 1),) * 7 + ((1, 2), (2, 1), (2, 2), (2, 3)))
+    look = rng.pick(("default", "default", *style.available))
     # Letters that a font lacks and labels without room are warned of, and are as common in real charts.
     with warnings.catch_warnings(), style.context([look, _settings(rng)]):
         warnings.simplefilter("ignore")
-        figure = Figure((width / dpi, height / dpi), dpi=dpi, layout="tight" if happens(rng, 0.5) else None)
-        same = pick(rng, _CHARTS)
+        figure = Figure((width / dpi, height / dpi), dpi=dpi, layout="tight" if rng.happens(0.5) else None)
+        same = rng.pick(_CHARTS)
         for cell in range(rows * columns):
-            make = same if happens(rng, 0.5) else pick(rng, _CHARTS)
+            make = same if rng.happens(0.5) else rng.pick(_CHARTS)
             axes = figure.add_subplot(rows, columns, cell + 1, projection=_PROJECTIONS.get(make))
             make(rng, axes)
             _label(rng, axes)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    return camera.photograph(picture, rng) if happens(rng, 0.08) else picture
+    return camera.photograph(picture, rng) if rng.happens(0.08) else picture
 
 
 def _settings(rng: Rng) -> dict[str, Any]:
@@ -64,17 +51,17 @@ def _settings(rng: Rng) -> dict[str, Any]:
     from cycler import cycler
 
     found: dict[str, Any] = {
-        "font.size": real(rng, 6, 13), "axes.unicode_minus": False, "lines.linewidth": real(rng, 0.7, 4),
-        "image.cmap": pick(rng, sorted(matplotlib.colormaps)), "axes.grid": happens(rng, 0.5),
-        "axes.spines.top": happens(rng, 0.6), "axes.spines.right": happens(rng, 0.6),
+        "font.size": rng.real(6, 13), "axes.unicode_minus": False, "lines.linewidth": rng.real(0.7, 4),
+        "image.cmap": rng.pick(sorted(matplotlib.colormaps)), "axes.grid": rng.happens(0.5),
+        "axes.spines.top": rng.happens(0.6), "axes.spines.right": rng.happens(0.6),
     }  # fmt: skip
-    file = typeface(rng, style=pick(rng, ("sans", "sans", "sans", "serif", "hand")))
-    if file and happens(rng, 0.7):
+    file = rng.typeface(style=rng.pick(("sans", "sans", "sans", "serif", "hand")))
+    if file and rng.happens(0.7):
         found["font.family"] = _family(file)
-    if happens(rng, 0.4):
-        paints = palette(rng, whole(rng, 4, 8))
+    if rng.happens(0.4):
+        paints = rng.palette(rng.whole(4, 8))
         found["axes.prop_cycle"] = cycler(color=[[level / 255 for level in paint] for paint in paints])
-    if happens(rng, 0.2):
+    if rng.happens(0.2):
         found["figure.facecolor"] = _rgb(rng, light=(0.88, 1))
     return found
 
@@ -89,186 +76,181 @@ def _family(file: Path) -> str:
 
 
 def _rgb(rng: Rng, *, light: tuple[float, float] = (0.2, 0.8)) -> tuple[float, ...]:
-    return tuple(level / 255 for level in colour(rng, light=light))
+    return tuple(level / 255 for level in rng.colour(light=light))
 
 
 def _label(rng: Rng, axes: Axes) -> None:
-    if happens(rng, 0.6):
-        axes.set_title(phrase(rng, whole(rng, 8, 40)))
-    if happens(rng, 0.5):
-        axes.set_xlabel(phrase(rng, whole(rng, 4, 20)))
-    if happens(rng, 0.5):
-        axes.set_ylabel(phrase(rng, whole(rng, 4, 20)))
-    if axes.get_legend_handles_labels()[0] and happens(rng, 0.6):
-        axes.legend(loc=pick(rng, ("best", "upper left", "lower right", "upper center")))
+    if rng.happens(0.6):
+        axes.set_title(rng.phrase(rng.whole(8, 40)))
+    if rng.happens(0.5):
+        axes.set_xlabel(rng.phrase(rng.whole(4, 20)))
+    if rng.happens(0.5):
+        axes.set_ylabel(rng.phrase(rng.whole(4, 20)))
+    if axes.get_legend_handles_labels()[0] and rng.happens(0.6):
+        axes.legend(loc=rng.pick(("best", "upper left", "lower right", "upper center")))
 
 
 def _series(rng: Rng, count: int) -> Floats:
     """A course of so many values: a walk, a wave, a bell, a growth, anything."""
     x = np.linspace(0, 1, count)
-    shapes = (
-        np.cumsum(rng.normal(0, 1, count)),
-        np.sin(x * real(rng, 4, 40)) * np.exp(-x * real(rng, 0, 3)),
-        np.exp(-((x - real(rng, 0.2, 0.8)) ** 2) / real(rng, 0.005, 0.1)),
-        np.exp(x * real(rng, 1, 5)),
-        1 / (x + real(rng, 0.05, 0.5)),
-        rng.random(count),
-        1 / (1 + np.exp(-(x - 0.5) * real(rng, 5, 25))),
-    )
-    values: Floats = pick(rng, shapes) + rng.normal(0, real(rng, 0, 0.2), count)
-    return values * real(rng, 0.1, 3) * float(10 ** whole(rng, -2, 5))
+    shapes = (np.cumsum(rng.normal(0, 1, count)), np.sin(x * rng.real(4, 40)) * np.exp(-x * rng.real(0, 3)),
+              np.exp(-((x - rng.real(0.2, 0.8)) ** 2) / rng.real(0.005, 0.1)), np.exp(x * rng.real(1, 5)),
+              1 / (x + rng.real(0.05, 0.5)), rng.random(count),
+              1 / (1 + np.exp(-(x - 0.5) * rng.real(5, 25))))  # fmt: skip
+    values: Floats = rng.pick(shapes) + rng.normal(0, rng.real(0, 0.2), count)
+    return values * rng.real(0.1, 3) * float(10 ** rng.whole(-2, 5))
 
 
 def _words(rng: Rng, count: int) -> list[str]:
-    return [word(rng) for _ in range(count)]
+    return [rng.word() for _ in range(count)]
 
 
 def _lines(rng: Rng, axes: Axes) -> None:
-    count, filled = pick(rng, (6, 12, 40, 120)), happens(rng, 0.2)
-    mark = pick(rng, "o^sxD") if count < 20 and happens(rng, 0.6) else ""
-    for _ in range(whole(rng, 1, 5)):
+    count, filled = rng.pick((6, 12, 40, 120)), rng.happens(0.2)
+    mark = rng.pick("o^sxD") if count < 20 and rng.happens(0.6) else ""
+    for _ in range(rng.whole(1, 5)):
         values = _series(rng, count)
-        axes.plot(values, mark + pick(rng, ("-", "-", "-", "--", ":")), label=word(rng),
-                  drawstyle=pick(rng, ("default", "default", "default", "steps")))  # fmt: skip
+        axes.plot(values, mark + rng.pick(("-", "-", "-", "--", ":")), label=rng.word(),
+                  drawstyle=rng.pick(("default", "default", "default", "steps")))  # fmt: skip
         if filled:
             axes.fill_between(range(count), values, alpha=0.4)
 
 
 def _bars(rng: Rng, axes: Axes) -> None:
     """Bars beside or upon each other, upright or lying."""
-    groups, kinds = whole(rng, 3, 14), pick(rng, (1, 1, 2, 3, 4))
-    lying, stacked, gap = happens(rng, 0.3), happens(rng, 0.4), real(rng, 0, 0.5)
+    groups, kinds = rng.whole(3, 14), rng.pick((1, 1, 2, 3, 4))
+    lying, stacked, gap = rng.happens(0.3), rng.happens(0.4), rng.real(0, 0.5)
     wide = (1 - gap) / (1 if stacked else kinds)
     base = np.zeros(groups)
     for kind in range(kinds):
         values, places = np.abs(_series(rng, groups)), np.arange(groups) + (0 if stacked else kind * wide)
-        paints = [_rgb(rng) for _ in range(groups)] if kinds == 1 and happens(rng, 0.3) else None
+        paints = [_rgb(rng) for _ in range(groups)] if kinds == 1 and rng.happens(0.3) else None
         if lying:
-            axes.barh(places, values, wide, left=base, label=word(rng), color=paints)
+            axes.barh(places, values, wide, left=base, label=rng.word(), color=paints)
         else:
-            axes.bar(places, values, wide, bottom=base, label=word(rng), color=paints)
+            axes.bar(places, values, wide, bottom=base, label=rng.word(), color=paints)
         base = base + values if stacked else base
-    if happens(rng, 0.7):
+    if rng.happens(0.7):
         if lying:
             axes.set_yticks(range(groups), _words(rng, groups))
         else:
-            axes.set_xticks(range(groups), _words(rng, groups), rotation=pick(rng, (0, 45, 90)))
+            axes.set_xticks(range(groups), _words(rng, groups), rotation=rng.pick((0, 45, 90)))
 
 
 def _histogram(rng: Rng, axes: Axes) -> None:
-    for _ in range(whole(rng, 1, 3)):
-        values = rng.normal(real(rng, -2, 2), real(rng, 0.5, 2), 400)
-        axes.hist(values, whole(rng, 8, 50), alpha=0.7, label=word(rng), histtype=pick(rng, ("bar", "bar", "step")))
+    for _ in range(rng.whole(1, 3)):
+        values = rng.normal(rng.real(-2, 2), rng.real(0.5, 2), 400)
+        axes.hist(values, rng.whole(8, 50), alpha=0.7, label=rng.word(), histtype=rng.pick(("bar", "bar", "step")))
 
 
 def _pie(rng: Rng, axes: Axes) -> None:
     """A pie or a ring, with labels."""
-    shares = rng.dirichlet(np.full(whole(rng, 2, 8), 2.0))
-    wedge = {"width": real(rng, 0.25, 0.6)} if happens(rng, 0.35) else {}
-    apart = [real(rng, 0, 0.2) for _ in shares] if happens(rng, 0.2) else None
-    axes.pie(shares, labels=_words(rng, len(shares)) if happens(rng, 0.7) else None, explode=apart, wedgeprops=wedge,
-             autopct="%.0f%%" if happens(rng, 0.6) else None, startangle=real(rng, 0, 360))  # fmt: skip
+    shares = rng.dirichlet(np.full(rng.whole(2, 8), 2.0))
+    wedge = {"width": rng.real(0.25, 0.6)} if rng.happens(0.35) else {}
+    apart = [rng.real(0, 0.2) for _ in shares] if rng.happens(0.2) else None
+    axes.pie(shares, labels=_words(rng, len(shares)) if rng.happens(0.7) else None, explode=apart, wedgeprops=wedge,
+             autopct="%.0f%%" if rng.happens(0.6) else None, startangle=rng.real(0, 360))  # fmt: skip
 
 
 def _scatter(rng: Rng, axes: Axes) -> None:
     """Points in clusters or along a line, sometimes of differing size or colour."""
-    bubbles, shaded = happens(rng, 0.2), happens(rng, 0.2)
-    for _ in range(whole(rng, 1, 4)):
-        across, slope = rng.normal(size=whole(rng, 15, 150)), real(rng, -1, 1)
-        along = slope * across + (1 - abs(slope)) * rng.normal(size=len(across)) + real(rng, -3, 3)
-        areas = real(rng, 4, 60) * (rng.random(len(across)) * 9 if bubbles else 1)
-        axes.scatter(across + real(rng, -3, 3), along, areas, along if shaded else None, pick(rng, "ooos^x+"),
-                     alpha=real(rng, 0.5, 1), label=word(rng))  # fmt: skip
-    if happens(rng, 0.3):
-        axes.axline((0, real(rng, -1, 1)), slope=real(rng, -2, 2))
+    bubbles, shaded = rng.happens(0.2), rng.happens(0.2)
+    for _ in range(rng.whole(1, 4)):
+        across, slope = rng.normal(size=rng.whole(15, 150)), rng.real(-1, 1)
+        along = slope * across + (1 - abs(slope)) * rng.normal(size=len(across)) + rng.real(-3, 3)
+        areas = rng.real(4, 60) * (rng.random(len(across)) * 9 if bubbles else 1)
+        axes.scatter(across + rng.real(-3, 3), along, areas, along if shaded else None, rng.pick("ooos^x+"),
+                     alpha=rng.real(0.5, 1), label=rng.word())  # fmt: skip
+    if rng.happens(0.3):
+        axes.axline((0, rng.real(-1, 1)), slope=rng.real(-2, 2))
 
 
 def _heat_map(rng: Rng, axes: Axes) -> None:
     """Cells or a field in a colour map, perhaps with figures and a colour bar."""
-    rows, columns = whole(rng, 3, 16), whole(rng, 3, 16)
+    rows, columns = rng.whole(3, 16), rng.whole(3, 16)
     field = camera.clouds(rng, octaves=3, side=16)
-    if happens(rng, 0.25):
-        image = axes.contourf(field, whole(rng, 4, 12))
+    if rng.happens(0.25):
+        image = axes.contourf(field, rng.whole(4, 12))
     else:
-        values = rng.random((rows, columns)) if happens(rng, 0.5) else field[:rows, :columns]
-        image = axes.imshow(values, aspect="auto", interpolation=pick(rng, ("nearest", "nearest", "bicubic")))
-        if rows < 9 and columns < 9 and happens(rng, 0.5):
+        values = rng.random((rows, columns)) if rng.happens(0.5) else field[:rows, :columns]
+        image = axes.imshow(values, aspect="auto", interpolation=rng.pick(("nearest", "nearest", "bicubic")))
+        if rows < 9 and columns < 9 and rng.happens(0.5):
             for (row, column), value in np.ndenumerate(values):
                 axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="w" if value < 0.5 else "k")
-    if happens(rng, 0.6):
+    if rng.happens(0.6):
         axes.figure.colorbar(image, ax=axes)
 
 
 def _boxes(rng: Rng, axes: Axes) -> None:
     """Box plots, violins, or values with their errors."""
-    count = whole(rng, 3, 20)
-    samples = [rng.normal(middle, real(rng, 0.1, 2), 40) for middle in rng.normal(0, 2, count)]
-    draw = pick(rng, ("boxplot", "boxplot", "violinplot", "errorbar"))
+    count = rng.whole(3, 20)
+    samples = [rng.normal(middle, rng.real(0.1, 2), 40) for middle in rng.normal(0, 2, count)]
+    draw = rng.pick(("boxplot", "boxplot", "violinplot", "errorbar"))
     if draw == "errorbar":
         axes.errorbar(
-            range(count), np.mean(samples, 1), np.std(samples, 1), fmt=pick(rng, ("o", "s-", "none")), capsize=3
+            range(count), np.mean(samples, 1), np.std(samples, 1), fmt=rng.pick(("o", "s-", "none")), capsize=3
         )
     else:
-        getattr(axes, draw)(samples, **({"patch_artist": happens(rng, 0.7)} if draw == "boxplot" else {}))
+        getattr(axes, draw)(samples, **({"patch_artist": rng.happens(0.7)} if draw == "boxplot" else {}))
 
 
 def _radar(rng: Rng, axes: Axes) -> None:
-    n = whole(rng, 5, 9)
+    n = rng.whole(5, 9)
     turns = np.linspace(0, 2 * np.pi, n + 1)
-    for _ in range(whole(rng, 1, 3)):
+    for _ in range(rng.whole(1, 3)):
         reach = rng.uniform(0.2, 1, n)
-        axes.plot(turns, [*reach, reach[0]], label=word(rng))
-        axes.fill(turns, [*reach, reach[0]], alpha=real(rng, 0, 0.4))
+        axes.plot(turns, [*reach, reach[0]], label=rng.word())
+        axes.fill(turns, [*reach, reach[0]], alpha=rng.real(0, 0.4))
     axes.set_xticks(turns[:-1], _words(rng, n))
 
 
 def _surface(rng: Rng, axes: Axes) -> None:
     """A surface over a plane, seen from the side."""
-    heights = camera.clouds(rng, octaves=2, side=whole(rng, 10, 24))
+    heights = camera.clouds(rng, octaves=2, side=rng.whole(10, 24))
     y, x = np.mgrid[0 : len(heights), 0 : len(heights)]
-    if happens(rng, 0.7):
-        axes.plot_surface(x, y, heights, cmap=pick(rng, ("viridis", "coolwarm", "jet", "inferno", "gray")))
+    if rng.happens(0.7):
+        axes.plot_surface(x, y, heights, cmap=rng.pick(("viridis", "coolwarm", "jet", "inferno", "gray")))
     else:
         axes.plot_wireframe(x, y, heights)
-    axes.view_init(real(rng, 15, 70), real(rng, 0, 360))
+    axes.view_init(rng.real(15, 70), rng.real(0, 360))
 
 
 def _flow(rng: Rng, axes: Axes) -> None:
     """Boxes and ellipses with words, joined by arrows: a flow chart, a tree of classes, an organigram."""
-    columns, rows = whole(rng, 1, 4), whole(rng, 2, 5)
-    places = [(c, -r) for r in range(rows) for c in range(columns) if r == 0 or happens(rng, 0.85)]
-    shapes = pick(rng, (("round",), ("square",), ("round", "square", "ellipse", "circle", "larrow", "rarrow")))
-    bend = pick(rng, ("arc3", "angle", "arc3,rad=0.2"))
-    arrow = {"arrowstyle": pick(rng, ("->", "-|>", "-")), "connectionstyle": bend, "shrinkA": 14, "shrinkB": 14}
+    columns, rows = rng.whole(1, 4), rng.whole(2, 5)
+    places = [(c, -r) for r in range(rows) for c in range(columns) if r == 0 or rng.happens(0.85)]
+    shapes = rng.pick((("round",), ("square",), ("round", "square", "ellipse", "circle", "larrow", "rarrow")))
+    bend = rng.pick(("arc3", "angle", "arc3,rad=0.2"))
+    arrow = {"arrowstyle": rng.pick(("->", "-|>", "-")), "connectionstyle": bend, "shrinkA": 14, "shrinkB": 14}
     for i, place in enumerate(places[1:], 1):
-        axes.annotate("", place, places[whole(rng, max(0, i - columns - 1), i - 1)], arrowprops=arrow)
-    ground = None if happens(rng, 0.7) else "w"
+        axes.annotate("", place, places[rng.whole(max(0, i - columns - 1), i - 1)], arrowprops=arrow)
+    ground = None if rng.happens(0.7) else "w"
     for x, y in places:
-        box = {"boxstyle": pick(rng, shapes), "facecolor": ground or _rgb(rng, light=(0.6, 0.95)), "edgecolor": "k"}
-        axes.text(x, y, phrase(rng, whole(rng, 3, 12)), ha="center", va="center", bbox=box, color="k")
+        box = {"boxstyle": rng.pick(shapes), "facecolor": ground or _rgb(rng, light=(0.6, 0.95)), "edgecolor": "k"}
+        axes.text(x, y, rng.phrase(rng.whole(3, 12)), ha="center", va="center", bbox=box, color="k")
     axes.set(xlim=(-0.7, columns - 0.3), ylim=(-rows + 0.3, 0.7))
     axes.set_axis_off()
 
 
 def _network(rng: Rng, axes: Axes) -> None:
     """Circles joined by lines."""
-    nodes = rng.random((whole(rng, 5, 30), 2))
+    nodes = rng.random((rng.whole(5, 30), 2))
     for i in range(1, len(nodes)):
-        for other in rng.integers(i, size=whole(rng, 1, 2)):
+        for other in rng.integers(i, size=rng.whole(1, 2)):
             axes.plot(*nodes[[i, other]].T, color="0.5", zorder=1)
-    axes.scatter(*nodes.T, real(rng, 30, 900), [_rgb(rng) for _ in nodes], zorder=2)
-    if happens(rng, 0.5):
+    axes.scatter(*nodes.T, rng.real(30, 900), [_rgb(rng) for _ in nodes], zorder=2)
+    if rng.happens(0.5):
         for x, y in nodes:
-            axes.text(x, y, word(rng)[:3], ha="center", va="center", zorder=3)
+            axes.text(x, y, rng.word()[:3], ha="center", va="center", zorder=3)
     axes.set_axis_off()
 
 
 def _schedule(rng: Rng, axes: Axes) -> None:
     """A Gantt chart: bars that start and end at different times."""
-    rows = whole(rng, 4, 14)
+    rows = rng.whole(4, 14)
     starts = 0.7 * np.arange(rows) + rng.uniform(0, 2, rows)
     axes.barh(
-        range(rows), rng.uniform(0.5, 4, rows), real(rng, 0.4, 0.9), starts, color=[_rgb(rng) for _ in range(rows)]
+        range(rows), rng.uniform(0.5, 4, rows), rng.real(0.4, 0.9), starts, color=[_rgb(rng) for _ in range(rows)]
     )
     axes.set_yticks(range(rows), _words(rng, rows))
     axes.invert_yaxis()
@@ -277,24 +259,24 @@ def _schedule(rng: Rng, axes: Axes) -> None:
 def _tree_map(rng: Rng, axes: Axes) -> None:
     """A rectangle parted again and again."""
     parts = [(0.0, 0.0, 1.0, 1.0)]
-    for _ in range(whole(rng, 4, 18)):
+    for _ in range(rng.whole(4, 18)):
         x, y, w, h = parts.pop(int(np.argmax([w * h for _, _, w, h in parts])))
-        cut = real(rng, 0.3, 0.7)
+        cut = rng.real(0.3, 0.7)
         if w > h:
             parts += [(x, y, cut * w, h), (x + cut * w, y, (1 - cut) * w, h)]
         else:
             parts += [(x, y, w, cut * h), (x, y + cut * h, w, (1 - cut) * h)]
     for x, y, w, h in parts:
         axes.bar(x, h, w, y, align="edge", color=_rgb(rng), edgecolor="w", linewidth=2)
-        axes.text(x + 0.01, y + h - 0.01, word(rng)[:8], va="top")
+        axes.text(x + 0.01, y + h - 0.01, rng.word()[:8], va="top")
     axes.set_axis_off()
 
 
 def _number_table(rng: Rng, axes: Axes) -> None:
     """A coloured table of figures."""
-    rows, columns = whole(rng, 4, 14), whole(rng, 3, 8)
+    rows, columns = rng.whole(4, 14), rng.whole(3, 8)
     paints, head = [_rgb(rng, light=(0.9, 1)) for _ in range(2)], _rgb(rng, light=(0.5, 0.9))
-    axes.table([[word(rng)[:8], *(number(rng) for _ in range(columns - 1))] for _ in range(rows)],
+    axes.table([[rng.word()[:8], *(rng.number() for _ in range(columns - 1))] for _ in range(rows)],
                [[paints[row % 2]] * columns for row in range(rows)], loc="center",
                colLabels=[text[:8] for text in _words(rng, columns)], colColours=[head] * columns)  # fmt: skip
     axes.set_axis_off()

@@ -8,13 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageDraw
 
-from captioner.training.non_photos.sampling import (
-    Colour,
-    Rng,
-    happens,
-    real,
-    whole,
-)
+from captioner.training.non_photos.sampling import Colour, Rng
 
 Point = tuple[float, float]
 
@@ -100,7 +94,7 @@ def _house(pen: Pen) -> None:
 
 def _tree(pen: Pen) -> None:
     pen.rectangle(-0.12, 0.2, 0.12, 0.95, 1)
-    if happens(pen.rng, 0.4):
+    if pen.rng.happens(0.4):
         for i in range(3):
             pen.polygon([(-0.6 + 0.12 * i, 0.3 - 0.4 * i), (0, -0.3 - 0.35 * i), (0.6 - 0.12 * i, 0.3 - 0.4 * i)])
     else:
@@ -111,7 +105,7 @@ def _tree(pen: Pen) -> None:
 def _flower(pen: Pen) -> None:
     pen.stroke((0, 0), (0.05, 0.5), (0, 0.95))
     pen.ellipse(0.2, 0.6, 0.2, 0.09, 1)
-    n = whole(pen.rng, 5, 9)
+    n = pen.rng.whole(5, 9)
     for k in range(n):
         turn = 2 * np.pi * k / n
         pen.ellipse(0.35 * float(np.cos(turn)), -0.35 + 0.35 * float(np.sin(turn)), 0.2)
@@ -120,12 +114,10 @@ def _flower(pen: Pen) -> None:
 
 def sun(pen: Pen) -> None:
     """A disc with rays."""
-    for k in range(whole(pen.rng, 8, 14)):
+    for k in range(pen.rng.whole(8, 14)):
         turn = 0.55 * k
-        pen.stroke(
-            (0.65 * float(np.cos(turn)), 0.65 * float(np.sin(turn))),
-            (0.95 * float(np.cos(turn)), 0.95 * float(np.sin(turn))),
-        )
+        pen.stroke((0.65 * float(np.cos(turn)), 0.65 * float(np.sin(turn))),
+                   (0.95 * float(np.cos(turn)), 0.95 * float(np.sin(turn))))  # fmt: skip
     pen.ellipse(0, 0, 0.5)
 
 
@@ -136,7 +128,7 @@ def cloud(pen: Pen) -> None:
 
 
 def _star(pen: Pen) -> None:
-    n, inner = whole(pen.rng, 5, 8), real(pen.rng, 0.35, 0.6)
+    n, inner = pen.rng.whole(5, 8), pen.rng.real(0.35, 0.6)
     pen.polygon(
         [
             (
@@ -156,13 +148,13 @@ def _heart(pen: Pen) -> None:
 
 def person(pen: Pen) -> None:
     """A stick figure, clothed where the style has colours."""
-    lean = real(pen.rng, -0.1, 0.1)
+    lean = pen.rng.real(-0.1, 0.1)
     if pen.paints:
         pen.polygon([(-0.25, -0.3), (0.25, -0.3), (0.35, 0.4), (-0.35, 0.4)], 1)
     pen.stroke((lean, -0.4), (0, 0.35))
     for side in (-1, 1):
         pen.stroke((0, 0.35), (side * 0.3, 0.95))
-        pen.stroke((0, -0.2), (side * 0.55, real(pen.rng, -0.5, 0.3)))
+        pen.stroke((0, -0.2), (side * 0.55, pen.rng.real(-0.5, 0.3)))
     pen.ellipse(lean, -0.65, 0.26)
     for side in (-1, 1):
         pen.dot(lean + side * 0.09, -0.7, 0.03)
@@ -289,10 +281,10 @@ def _creature(pen: Pen) -> None:
     turns = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     reach = pen.rng.uniform(0.45, 0.8, 14)
     body = [(float(r * np.cos(t)), float(r * np.sin(t))) for r, t in zip(reach, turns, strict=True)]
-    for x in np.linspace(-0.4, 0.4, whole(pen.rng, 2, 5)).tolist():
+    for x in np.linspace(-0.4, 0.4, pen.rng.whole(2, 5)).tolist():
         pen.stroke((x, 0.4), (x, 0.95))
     pen.polygon(body)
-    for x in np.linspace(-0.25, 0.25, whole(pen.rng, 1, 3)).tolist():
+    for x in np.linspace(-0.25, 0.25, pen.rng.whole(1, 3)).tolist():
         pen.ellipse(x, -0.1, 0.13, paint=3)
         pen.dot(x, -0.08, 0.06)
     pen.arc(0, 0.15, 0.2, 0.12, 0, 180)

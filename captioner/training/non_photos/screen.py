@@ -10,25 +10,7 @@ from PIL import Image, ImageDraw
 
 from captioner.training.non_photos import camera
 from captioner.training.non_photos.pages import Sheet, paragraph
-from captioner.training.non_photos.sampling import (
-    BLACK,
-    WHITE,
-    Colour,
-    Rng,
-    Script,
-    between,
-    colour,
-    font,
-    happens,
-    number,
-    phrase,
-    pick,
-    real,
-    script,
-    typeface,
-    whole,
-    word,
-)
+from captioner.training.non_photos.sampling import BLACK, WHITE, Colour, Rng, Script, between, font
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
@@ -49,13 +31,7 @@ class Screen:
     file: Path | None
 
     def text(
-        self,
-        at: tuple[float, float],
-        text: str,
-        *,
-        size: float = 1.0,
-        paint: Colour | None = None,
-        anchor: str = "la",
+        self, at: tuple[float, float], text: str, *, size: float = 1.0, paint: Colour | None = None, anchor: str = "la"
     ) -> None:
         """Text of `size` units."""
         self.draw.text(at, text, paint or self.ink, font(self.file, self.unit * size), anchor=anchor)
@@ -66,7 +42,7 @@ class Screen:
 
     def words(self, rng: Rng, length: int) -> str:
         """A phrase in the screen's script."""
-        return phrase(rng, length, self.letters)
+        return rng.phrase(length, self.letters)
 
     def panel(self, box: Box, paint: Colour, *, outline: Colour | None = None, rounding: float | None = None) -> None:
         """A rectangle with the theme's corners."""
@@ -83,33 +59,24 @@ class Screen:
 def blank_screen(rng: Rng, *, phone: bool) -> Screen:
     """An empty screen of a random size, theme, text size and script."""
     if phone:
-        width = whole(rng, 300, 420)
-        height = round(width * pick(rng, (1.5, 1.78, 2.0, 2.11, 2.17, 2.22, real(rng, 0.8, 2.2))))
-        unit = width / real(rng, 21, 30)
+        width = rng.whole(300, 420)
+        height = round(width * rng.pick((1.5, 1.78, 2.0, 2.11, 2.17, 2.22, rng.real(0.8, 2.2))))
+        unit = width / rng.real(21, 30)
     else:
-        width = whole(rng, 560, 860)
-        height = round(width / pick(rng, (1.33, 1.6, 1.6, 1.78, 1.78, 2.3, real(rng, 0.8, 2.5))))
-        unit = width / real(rng, 50, 110)
-    if happens(rng, 0.4):
-        ground = colour(rng, light=(0.02, 0.17), saturation=(0, 0.35))
-        surface, ink = between(ground, WHITE, real(rng, 0.05, 0.15)), between(WHITE, ground, real(rng, 0.0, 0.2))
+        width = rng.whole(560, 860)
+        height = round(width / rng.pick((1.33, 1.6, 1.6, 1.78, 1.78, 2.3, rng.real(0.8, 2.5))))
+        unit = width / rng.real(50, 110)
+    if rng.happens(0.4):
+        ground = rng.colour(light=(0.02, 0.17), saturation=(0, 0.35))
+        surface, ink = between(ground, WHITE, rng.real(0.05, 0.15)), between(WHITE, ground, rng.real(0.0, 0.2))
     else:
-        ground = colour(rng, light=(0.9, 1), saturation=(0, 0.7)) if happens(rng, 0.6) else WHITE
-        surface, ink = between(WHITE, ground, real(rng, 0, 0.4)), colour(rng, light=(0, 0.25), saturation=(0, 0.3))
-    letters, picture = script(rng), Image.new("RGB", (width, height), ground)
-    accent = colour(rng, light=(0.35, 0.6), saturation=(0.4, 1))
-    return Screen(
-        picture,
-        ImageDraw.Draw(picture),
-        ground,
-        surface,
-        ink,
-        accent,
-        unit,
-        unit * pick(rng, (0, 0.3, 0.8, 1.3)),
-        letters,
-        typeface(rng, style="sans", letters=letters),
-    )
+        ground = rng.colour(light=(0.9, 1), saturation=(0, 0.7)) if rng.happens(0.6) else WHITE
+        surface, ink = between(WHITE, ground, rng.real(0, 0.4)), rng.colour(light=(0, 0.25), saturation=(0, 0.3))
+    letters, picture = rng.script(), Image.new("RGB", (width, height), ground)
+    accent = rng.colour(light=(0.35, 0.6), saturation=(0.4, 1))
+    return Screen(picture, ImageDraw.Draw(picture), ground, surface, ink, accent, unit,
+                  unit * rng.pick((0, 0.3, 0.8, 1.3)), letters,
+                  rng.typeface(style="sans", letters=letters))  # fmt: skip
 
 
 def lines_of_text(rng: Rng, screen: Screen, box: Box) -> None:
@@ -121,26 +88,23 @@ def lines_of_text(rng: Rng, screen: Screen, box: Box) -> None:
 def row_start(rng: Rng, screen: Screen, kind: str, at: tuple[float, float], radius: float) -> None:
     """What begins a row: a sign, a square, or a circle with a letter."""
     x, y = at
-    paint = colour(rng, light=(0.3, 0.75))
+    paint = rng.colour(light=(0.3, 0.75))
     if kind == "icon":
         icon(rng, screen, x, y, radius * 0.6, screen.faint(0.3))
     elif kind == "square":
         screen.panel((x - radius, y - radius, x + radius, y + radius), paint)
     else:
         screen.circle(x, y, radius, paint)
-        screen.text((x, y), word(rng)[:1].upper(), size=radius / screen.unit, paint=WHITE, anchor="mm")
+        screen.text((x, y), rng.word()[:1].upper(), size=radius / screen.unit, paint=WHITE, anchor="mm")
 
 
 def row_end(rng: Rng, screen: Screen, kind: str, right: float, middle: float) -> None:
     """What ends a row: a switch, a time, a value, a badge, a box to tick, an arrow."""
     unit = screen.unit
     if kind == "switch":
-        on = happens(rng, 0.5)
-        screen.panel(
-            (right - unit * 2.6, middle - unit * 0.75, right, middle + unit * 0.75),
-            screen.accent if on else screen.faint(0.75),
-            rounding=unit,
-        )
+        on = rng.happens(0.5)
+        screen.panel((right - unit * 2.6, middle - unit * 0.75, right, middle + unit * 0.75),
+                     screen.accent if on else screen.faint(0.75), rounding=unit)  # fmt: skip
         screen.circle(right - unit * (0.75 if on else 1.85), middle, unit * 0.6, WHITE)
     elif kind == "chevron":
         screen.draw.line(
@@ -148,23 +112,20 @@ def row_end(rng: Rng, screen: Screen, kind: str, right: float, middle: float) ->
             screen.faint(),
             2,
         )
-    elif kind == "badge" and happens(rng, 0.4):
+    elif kind == "badge" and rng.happens(0.4):
         screen.circle(right - unit * 0.8, middle, unit * 0.8, screen.accent)
-        screen.text((right - unit * 0.8, middle), str(whole(rng, 1, 20)), size=0.75, paint=WHITE, anchor="mm")
+        screen.text((right - unit * 0.8, middle), str(rng.whole(1, 20)), size=0.75, paint=WHITE, anchor="mm")
     elif kind == "box":
-        screen.draw.rectangle(
-            (right - unit, middle - unit * 0.5, right, middle + unit * 0.5),
-            screen.accent if happens(rng, 0.4) else None,
-            screen.faint(),
-        )
+        screen.draw.rectangle((right - unit, middle - unit * 0.5, right, middle + unit * 0.5),
+                              screen.accent if rng.happens(0.4) else None, screen.faint())  # fmt: skip
     elif kind in ("time", "value"):
-        screen.text((right, middle), number(rng), size=0.8, paint=screen.faint(), anchor="rm")
+        screen.text((right, middle), rng.number(), size=0.8, paint=screen.faint(), anchor="rm")
 
 
 def icon(rng: Rng, screen: Screen, x: float, y: float, radius: float, paint: Colour) -> None:
     """A small sign of lines: dots, bars, a lens, a square, a triangle, a ring, a plus."""
     box, line = (x - radius, y - radius, x + radius, y + radius), max(round(radius / 4), 1)
-    kind = pick(rng, ("dots", "bars", "lens", "square", "triangle", "ring", "plus"))
+    kind = rng.pick(("dots", "bars", "lens", "square", "triangle", "ring", "plus"))
     if kind == "dots":
         for i in (-1, 0, 1):
             screen.circle(x, y + i * radius * 0.8, radius * 0.22, paint)
@@ -188,9 +149,9 @@ def icon(rng: Rng, screen: Screen, x: float, y: float, radius: float, paint: Col
 def app_icon(rng: Rng, screen: Screen, at: tuple[float, float], radius: float) -> None:
     """A rounded square or a circle with a sign."""
     x, y = at
-    rounding = radius * pick(rng, (0.4, 0.4, 1))
-    screen.panel((x - radius, y - radius, x + radius, y + radius), colour(rng, light=(0.3, 0.95)), rounding=rounding)
-    icon(rng, screen, x, y, radius * 0.5, pick(rng, (WHITE, WHITE, BLACK, colour(rng))))
+    rounding = radius * rng.pick((0.4, 0.4, 1))
+    screen.panel((x - radius, y - radius, x + radius, y + radius), rng.colour(light=(0.3, 0.95)), rounding=rounding)
+    icon(rng, screen, x, y, radius * 0.5, rng.pick((WHITE, WHITE, BLACK, rng.colour())))
 
 
 def placeholder(rng: Rng, screen: Screen, box: Box) -> None:
@@ -198,24 +159,20 @@ def placeholder(rng: Rng, screen: Screen, box: Box) -> None:
     left, top, right, bottom = box
     if right - left < 8 or bottom - top < 8:
         return
-    ground = between(screen.surface, pick(rng, (screen.ink, screen.accent, colour(rng))), real(rng, 0.15, 0.9))
+    ground = between(screen.surface, rng.pick((screen.ink, screen.accent, rng.colour())), rng.real(0.15, 0.9))
     screen.panel(box, ground)
-    if happens(rng, 0.5):
-        sign, x, y, r = (
-            between(ground, WHITE, 0.4),
-            (left + right) / 2,
-            (top + bottom) / 2,
-            min(right - left, bottom - top) / 5,
-        )
+    if rng.happens(0.5):
+        sign, x, y, r = (between(ground, WHITE, 0.4), (left + right) / 2, (top + bottom) / 2,
+                         min(right - left, bottom - top) / 5)  # fmt: skip
         screen.draw.polygon([(x - r * 1.5, y + r), (x - r * 0.4, y - r * 0.4), (x + r * 0.7, y + r)], sign)
         screen.circle(x + r, y - r * 0.6, r * 0.3, sign)
 
 
 def wallpaper(rng: Rng, screen: Screen) -> None:
     """A gradient of two or three colours, or one colour."""
-    stops = np.asarray([colour(rng, light=(0.05, 0.7)) for _ in range(3)], np.float32)
+    stops = np.asarray([rng.colour(light=(0.05, 0.7)) for _ in range(3)], np.float32)
     values = camera.enlarge(camera.ramp(rng), screen.picture.size).clip(0, 1)
-    if happens(rng, 0.2):
+    if rng.happens(0.2):
         values = np.zeros_like(values)
     channels = [np.interp(values, (0, 0.5, 1), stops[:, c]) for c in range(3)]
     screen.picture.paste(camera.as_image(np.stack(channels, -1)))
@@ -226,32 +183,20 @@ def browser(rng: Rng, screen: Screen, box: Box) -> None:
     left, top, right, bottom = box
     unit, wide = screen.unit, right - left
     y = top
-    if happens(rng, 0.8):
+    if rng.happens(0.8):
         screen.draw.rectangle((left, y, right, y + unit * 2.6), screen.surface)
-        screen.panel(
-            (left + wide * 0.1, y + unit * 0.4, right - wide * 0.12, y + unit * 2.2),
-            between(screen.surface, screen.ink, 0.08),
-            rounding=unit,
-        )
-        screen.text(
-            (left + wide * 0.12 + unit, y + unit * 1.3),
-            f"{word(rng).lower()}.{word(rng).lower()}.com/{word(rng)}",
-            size=0.85,
-            anchor="lm",
-        )
+        screen.panel((left + wide * 0.1, y + unit * 0.4, right - wide * 0.12, y + unit * 2.2),
+                     between(screen.surface, screen.ink, 0.08), rounding=unit)  # fmt: skip
+        screen.text((left + wide * 0.12 + unit, y + unit * 1.3),
+                    f"{rng.word().lower()}.{rng.word().lower()}.com/{rng.word()}", size=0.85, anchor="lm")  # fmt: skip
         y += unit * 2.6
-    if happens(rng, 0.7):
-        high = unit * real(rng, 2.5, 12)
-        screen.draw.rectangle((left, y, right, y + high), pick(rng, (screen.accent, screen.surface, colour(rng))))
-        screen.text(
-            (left + unit * 1.5, y + high / 2),
-            screen.words(rng, whole(rng, 6, 20)),
-            size=real(rng, 1.2, 2.6),
-            paint=WHITE,
-            anchor="lm",
-        )
+    if rng.happens(0.7):
+        high = unit * rng.real(2.5, 12)
+        screen.draw.rectangle((left, y, right, y + high), rng.pick((screen.accent, screen.surface, rng.colour())))
+        screen.text((left + unit * 1.5, y + high / 2), screen.words(rng, rng.whole(6, 20)), size=rng.real(1.2, 2.6),
+                    paint=WHITE, anchor="lm")  # fmt: skip
         y += high + unit
-    margin = wide * pick(rng, (0.04, 0.04, 0.15)) if wide > 450 else unit
+    margin = wide * rng.pick((0.04, 0.04, 0.15)) if wide > 450 else unit
     while y < bottom:
         y = _web_block(rng, screen, (left + margin, y, right - margin, bottom)) + unit
 
@@ -259,45 +204,39 @@ def browser(rng: Rng, screen: Screen, box: Box) -> None:
 def _web_block(rng: Rng, screen: Screen, box: Box) -> float:
     left, y, right, bottom = box
     unit, wide = screen.unit, right - left
-    block = pick(rng, ("text", "text", "heading", "cards", "cards", "button", "table", "field"))
+    block = rng.pick(("text", "text", "heading", "cards", "cards", "button", "table", "field"))
     if block == "heading":
         screen.text((left, y), screen.words(rng, int(wide / unit / 1.2)), size=1.7)
         return y + unit * 2.2
     if block == "text":
-        end = y + unit * real(rng, 3, 12)
+        end = y + unit * rng.real(3, 12)
         lines_of_text(rng, screen, (left, y, right, min(end, bottom)))
         return end
     if block == "cards":
-        count = whole(rng, 1, 2) if wide < 450 else whole(rng, 2, 5)
-        high = unit * real(rng, 6, 14)
+        count = rng.whole(1, 2) if wide < 450 else rng.whole(2, 5)
+        high = unit * rng.real(6, 14)
         for i in range(count):
             x = left + i * wide / count
             card = (x, y, x + wide / count - unit * 0.6, y + high)
             screen.panel(card, screen.surface, outline=screen.faint(0.85))
-            placeholder(rng, screen, (card[0], card[1], card[2], y + high * real(rng, 0.3, 0.6)))
+            placeholder(rng, screen, (card[0], card[1], card[2], y + high * rng.real(0.3, 0.6)))
             lines_of_text(rng, screen, (x + unit * 0.5, y + high * 0.65, card[2] - unit * 0.5, y + high))
         return y + high
     if block == "button":
-        screen.panel((left, y, left + unit * real(rng, 5, 12), y + unit * 2.2), screen.accent)
-        screen.text((left + unit, y + unit * 1.1), word(rng), paint=WHITE, anchor="lm")
+        screen.panel((left, y, left + unit * rng.real(5, 12), y + unit * 2.2), screen.accent)
+        screen.text((left + unit, y + unit * 1.1), rng.word(), paint=WHITE, anchor="lm")
         return y + unit * 2.2
     if block == "field":
         screen.text((left, y), screen.words(rng, 12), size=0.9)
-        screen.panel(
-            (left, y + unit * 1.3, right - wide * real(rng, 0, 0.5), y + unit * 3.3),
-            screen.surface,
-            outline=screen.faint(0.6),
-        )
+        screen.panel((left, y + unit * 1.3, right - wide * rng.real(0, 0.5), y + unit * 3.3), screen.surface,
+                     outline=screen.faint(0.6))  # fmt: skip
         return y + unit * 3.5
-    rows, columns = whole(rng, 3, 8), whole(rng, 2, 6)
+    rows, columns = rng.whole(3, 8), rng.whole(2, 6)
     for row in range(rows):
         screen.draw.line((left, y, right, y), screen.faint(0.8))
         for column in range(columns):
-            screen.text(
-                (left + column * wide / columns, y + unit * 0.3),
-                number(rng) if row and column else word(rng)[:9],
-                size=0.9,
-            )
+            screen.text((left + column * wide / columns, y + unit * 0.3),
+                        rng.number() if row and column else rng.word()[:9], size=0.9)  # fmt: skip
         y += unit * 1.8
     return y
 
@@ -313,36 +252,30 @@ def street_map(rng: Rng, screen: Screen, box: Box) -> None:
     screen.draw.rectangle(box, land)
     for paint in ((170, 211, 223), (200, 230, 180), (200, 230, 180)):
         t, r = np.linspace(0, 6, 9), rng.uniform(0.2, 0.8, 9)
-        xs = left + w * (0.5 + real(rng, -0.6, 0.6) + 0.7 * r * np.cos(t))
-        ys = top + h * (0.5 + real(rng, -0.6, 0.6) + 0.7 * r * np.sin(t))
+        xs = left + w * (0.5 + rng.real(-0.6, 0.6) + 0.7 * r * np.cos(t))
+        ys = top + h * (0.5 + rng.real(-0.6, 0.6) + 0.7 * r * np.sin(t))
         screen.draw.polygon(list(zip(xs.tolist(), ys.tolist(), strict=True)), between(paint, land, 0.7 if dark else 0))
-    angle = real(rng, 0, 1.5)
+    angle = rng.real(0, 1.5)
     for turn in (angle, angle + 1.57):
-        for _ in range(whole(rng, 5, 14)):
-            x, y = left + real(rng, 0, w), top + real(rng, 0, h)
-            reach = (w + h) * real(rng, 0.2, 1)
-            lean = turn + real(rng, -0.08, 0.08)
-            ends = [
-                (x - reach * np.cos(lean), y - reach * np.sin(lean)),
-                (x + reach * np.cos(lean), y + reach * np.sin(lean)),
-            ]
-            screen.draw.line([(float(a), float(b)) for a, b in ends], road, whole(rng, 2, 6))
-    for _ in range(whole(rng, 1, 3)):
-        points = [(left + w * x, top + h * real(rng, 0, 1)) for x in (-0.1, 0.3, 0.7, 1.1)]
-        screen.draw.line(points, main, whole(rng, 4, 9), "curve")
-    for _ in range(whole(rng, 4, 16)):
-        screen.text(
-            (left + real(rng, 0, 0.9) * w, top + real(rng, 0, 1) * h),
-            screen.words(rng, whole(rng, 4, 12)),
-            size=real(rng, 0.6, 1),
-            paint=screen.faint(0.3),
-        )
-    if happens(rng, 0.6):
-        points = [(left + w * real(rng, 0.1, 0.9), top + h * real(rng, 0.2, 0.9)) for _ in range(4)]
-        screen.draw.line(points, (66, 133, 244), whole(rng, 4, 8), "curve")
-    x, y = left + w * real(rng, 0.2, 0.8), top + h * real(rng, 0.3, 0.8)
+        for _ in range(rng.whole(5, 14)):
+            x, y = left + rng.real(0, w), top + rng.real(0, h)
+            reach = (w + h) * rng.real(0.2, 1)
+            lean = turn + rng.real(-0.08, 0.08)
+            ends = [(x - reach * np.cos(lean), y - reach * np.sin(lean)),
+                    (x + reach * np.cos(lean), y + reach * np.sin(lean))]  # fmt: skip
+            screen.draw.line([(float(a), float(b)) for a, b in ends], road, rng.whole(2, 6))
+    for _ in range(rng.whole(1, 3)):
+        points = [(left + w * x, top + h * rng.real(0, 1)) for x in (-0.1, 0.3, 0.7, 1.1)]
+        screen.draw.line(points, main, rng.whole(4, 9), "curve")
+    for _ in range(rng.whole(4, 16)):
+        screen.text((left + rng.real(0, 0.9) * w, top + rng.real(0, 1) * h), screen.words(rng, rng.whole(4, 12)),
+                    size=rng.real(0.6, 1), paint=screen.faint(0.3))  # fmt: skip
+    if rng.happens(0.6):
+        points = [(left + w * rng.real(0.1, 0.9), top + h * rng.real(0.2, 0.9)) for _ in range(4)]
+        screen.draw.line(points, (66, 133, 244), rng.whole(4, 8), "curve")
+    x, y = left + w * rng.real(0.2, 0.8), top + h * rng.real(0.3, 0.8)
     screen.draw.polygon([(x, y), (x - unit * 0.8, y - unit * 1.5), (x + unit * 0.8, y - unit * 1.5)], (219, 68, 55))
     screen.circle(x, y - unit * 1.7, unit * 0.95, (219, 68, 55))
-    if happens(rng, 0.7):
+    if rng.happens(0.7):
         screen.panel((left + unit, top + unit, right - unit, top + unit * 3.5), screen.surface, rounding=unit)
         screen.text((left + unit * 2.2, top + unit * 2.2), screen.words(rng, 18), paint=screen.faint(), anchor="lm")

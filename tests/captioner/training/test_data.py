@@ -67,7 +67,7 @@ def test_only_photos_that_are_wanted_are_read(tmp_path: Path) -> None:
 def test_a_source_without_photos_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="has no rows"):
-        data.prepare([tmp_path / "empty"], tmp_path / "out", 16, None, None)
+        data.prepare([tmp_path / "empty"], tmp_path / "out", 16)
     assert not (tmp_path / "out").exists()
 
 
@@ -80,7 +80,6 @@ def test_a_broken_photo_is_left_out_and_the_rest_prepared(tmp_path: Path) -> Non
     data.main([f"made={photos}", "--out", str(tmp_path / "prepared"), "--px", "16"])
     source = data.Source.open(tmp_path / "prepared" / "made")
     assert source.names == ("1.png", "3.png")
-    assert source.teacher is None
     assert source.photos.shape == (2, 16, 16, 3)
     assert source.photos[1, 8, 8].tolist() == [0, 0, 255]
 

@@ -33,7 +33,7 @@ def test_slabs_are_exactly_the_7x7() -> None:
     np.testing.assert_allclose(ops.convert_to_numpy(slabs(x)), ops.convert_to_numpy(whole(x)), atol=2e-5)
 
 
-@pytest.mark.parametrize("size", ["test", "atto-on-trunk", "atto-on-lite2"])
+@pytest.mark.parametrize("size", ["test", "atto-on-lite2"])
 def test_an_encoder_for_export_equals_the_one_that_was_trained(size: str) -> None:
     trained, exported = build_encoder(size), build_encoder(size, 64, slabs=True)
     checkpoint.assign(exported, checkpoint.weights(trained))
@@ -44,7 +44,7 @@ def test_an_encoder_for_export_equals_the_one_that_was_trained(size: str) -> Non
         np.testing.assert_allclose(ops.convert_to_numpy(a[name]), ops.convert_to_numpy(b[name]), atol=1e-4)
 
 
-@pytest.mark.parametrize("size", ["test", "atto-on-trunk", "atto-on-lite2"])
+@pytest.mark.parametrize("size", ["test", "atto-on-lite2"])
 def test_lower_and_upper_part_are_the_encoder(size: str) -> None:
     encoder, lower, upper = build_encoder(size, 64), build_lower(size, 64), build_upper(size, 64)
     weights = checkpoint.weights(encoder)

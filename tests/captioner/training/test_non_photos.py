@@ -12,7 +12,7 @@ from PIL import Image
 pytest.importorskip("matplotlib")
 
 from captioner.training.non_photos import SIDE_PX, NonPhotoType, __main__, generator, make, pixels, sampling
-from captioner.training.non_photos.sampling import Script
+from captioner.training.non_photos.sampling import Rng, Script
 
 
 def levels(kind: NonPhotoType, count: int) -> NDArray[np.float64]:
@@ -28,7 +28,7 @@ def detail(photos: NDArray[np.float64]) -> float:
 @pytest.mark.parametrize("kind", NonPhotoType)
 def test_fifty_seeds_of_every_kind_give_pictures(kind: NonPhotoType) -> None:
     for seed in range(50):
-        picture = make(kind, np.random.default_rng(seed))
+        picture = make(kind, Rng.seeded(seed))
         assert picture.mode == "RGB"
         assert min(picture.size) >= 16
         assert max(picture.size) / min(picture.size) < 5
@@ -75,7 +75,7 @@ def test_a_machine_without_fonts_still_has_letters(monkeypatch: pytest.MonkeyPat
     try:
         assert sampling.font_files(Script.LATIN) == ()
         assert levels(NonPhotoType.TEXT, 3).std() > 10
-        assert sampling.script(np.random.default_rng(1)) is Script.LATIN
+        assert Rng.seeded(1).script() is Script.LATIN
     finally:
         sampling.font_files.cache_clear()
 

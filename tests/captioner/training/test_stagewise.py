@@ -17,10 +17,20 @@ from PIL import Image, ImageDraw
 
 pytest.importorskip("tensorflow")
 
+import keras
+
 from captioner.inference.preprocess import normalise
 from captioner.training import checkpoint, data, encoder, loop, stagewise, stagewise_teacher, train
-from captioner.training.distillation import crop
-from captioner.training.encoder import EncoderSize, Trunk, build_encoder, build_trunk
+from captioner.training.data import crop
+from captioner.training.encoder import (
+    EncoderSize,
+    Trunk,
+    build_encoder,
+    class_logits,
+    lower_trunk,
+    trunk_head,
+    upper_trunk,
+)
 from captioner.training.stagewise import PHASES, Schedule
 from captioner.training.stagewise_teacher import Frame, Photos
 
@@ -33,7 +43,7 @@ TRUNK = Trunk(((1, 4, 1, 1, 3), (2, 5, 1, 2, 3), (2, 6, 1, 2, 5), (2, 9, 2, 2, 3
 
 @pytest.fixture(scope="module", autouse=True)
 def on_tiny_trunk() -> Iterator[None]:
-    """A size that stands on the tiny trunk, for `build_trunk` and the command line."""
+    """A size that stands on the tiny trunk, for the command line."""
     encoder.SIZES["on-tiny-trunk"] = EncoderSize((0, 0, 0, 1), (0, 0, 0, 16), TRUNK)
     yield
     del encoder.SIZES["on-tiny-trunk"]
@@ -55,10 +65,17 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "prepared"
 
 
+def build_trunk(trunk: Trunk) -> keras.Model:
+    """Normalised photos to the logits of the trunk's classes."""
+    photo = keras.Input((PX, PX, 3), name="photo")
+    maps = upper_trunk(lower_trunk(photo, trunk), trunk)
+    return keras.Model(photo, class_logits(trunk_head(maps, trunk)), name="trunk")
+
+
 @pytest.fixture(scope="module")
 def teacher(on_tiny_trunk: None, prepared: Path) -> Path:
     """Weights at random, of a size that keeps the maps alive."""
-    trunk = build_trunk("on-tiny-trunk", PX)
+    trunk = build_trunk(TRUNK)
     rng = np.random.default_rng(1)
     arrays = {name: rng.normal(0, 0.9 / np.sqrt(max(1, np.prod(array.shape[:-1]))), array.shape).astype(np.float32)
               for name, array in checkpoint.weights(trunk).items()}  # fmt: skip
@@ -96,7 +113,7 @@ def run(prepared: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_the_teacher_says_what_its_trunk_says(prepared: Path, teacher: Path) -> None:
-    trunk = build_trunk("on-tiny-trunk", PX)
+    trunk = build_trunk(TRUNK)
     checkpoint.assign(trunk, checkpoint.load(teacher))
     photos = normalise(data.Source.open(prepared / "made").photos[:4])
     built = stagewise_teacher.build_teacher(TRUNK, PX, checkpoint.load(teacher))
@@ -189,7 +206,8 @@ def test_a_finished_run_has_nothing_left_to_do(prepared: Path, teacher: Path, ru
 def test_another_run_goes_on_from_what_one_has_taught(prepared: Path, teacher: Path, run: Path, tmp_path: Path) -> None:
     """With its weights, halved as they are kept, and in terms of the same statistics."""
     kept = tmp_path / "kept.npz"
-    checkpoint.save(kept, checkpoint.to_float16(checkpoint.load(run / "stagewise.npz")))
+    learned = checkpoint.load(run / "stagewise.npz")
+    checkpoint.save(kept, {name: array.astype(np.float16) for name, array in learned.items()})
     shares = ",".join(f"{phase.name}={int(phase.name == 'stages3')}" for phase in PHASES)
     given = [*command(prepared, teacher, tmp_path), "--shares", shares, "--steps", "1", "--start", str(kept)]
     train.main(given)
@@ -253,9 +271,7 @@ def test_too_few_photos_are_refused(prepared: Path) -> None:
 
 def test_a_student_that_is_too_narrow_is_refused(prepared: Path, teacher: Path) -> None:
     trunk = replace(TRUNK, blocks=(*TRUNK.blocks[:4], (2, 17, 1, 1, 5), *TRUNK.blocks[5:]), lower_channels=17)
-    encoder.SIZES["on-wide-trunk"] = EncoderSize((0, 0, 0, 1), (0, 0, 0, 16), trunk)
-    arrays = checkpoint.weights(build_trunk("on-wide-trunk", PX))
-    del encoder.SIZES["on-wide-trunk"]
+    arrays = checkpoint.weights(build_trunk(trunk))
     photos = list(data.Source.open(prepared / "made").photos[:4])
     with pytest.raises(ValueError, match="stage2b has 16 channels, and the teacher's map 17"):
         stagewise_teacher.measure_teacher(stagewise_teacher.build_teacher(trunk, PX, arrays), photos, PX, "test")

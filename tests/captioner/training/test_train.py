@@ -17,10 +17,8 @@ pytest.importorskip("pycocoevalcap")
 
 from captioner import DEFAULT_BUNDLE, TextTower
 from captioner.inference.litert import LiteRTCaptioner
-from captioner.inference.preprocess import normalise, squash
 from captioner.training import checkpoint, data, evaluate, export, train
-from captioner.training.encoder import build_trunk
-from captioner.training.teacher import BASIS_DIM, Basis, Teacher
+from captioner.training.encoder import build_encoder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # two minutes' work on an idle machine
 COLOURS = {"red": (220, 30, 30), "green": (20, 180, 40), "blue": (30, 60, 220), "yellow": (240, 220, 20)}
@@ -57,37 +55,27 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(photos: Path) -> Path:
-    """The same prepared, with features of a teacher that knows colours only."""
+    """The same prepared."""
     out = photos / "prepared"
     data.main([f"made={photos / 'photos.tar'}", "--out", str(out), "--px", str(PX)])
-    source = data.Source.open(out / "made")
-    colour = source.photos[:, ::10, ::10][:, :7, :7].astype(np.float32) / 128 - 1
-    rng = np.random.default_rng(0)
-    np.save(out / "made" / "teacher.npy", (colour @ rng.normal(size=(3, BASIS_DIM))).astype(np.float16))
-    cells, head = (
-        rng.normal(size=(400, 1280)).astype(np.float32),
-        rng.normal(size=(1280, 11)).astype(np.float32),
-    )
-    Basis.fit(cells, head, np.zeros(11, np.float32)).save(out / "basis.npz")
     return out
 
 
 @pytest.fixture(scope="module")
 def run(photos: Path, prepared: Path) -> Path:
-    """All four stages, a few steps each."""
+    """Every stage from an encoder that has learnt nothing, a few steps each."""
     out, captions = photos / "run", photos / "captions.jsonl"
     common = ["--run", str(out), "--warmup", "5", "--ema", "0.9", "--decay", "0"]
     sources = ["--prepared", str(prepared)]
     captioned = ["--captioned", f"made={captions}", "--tag-least", "2"]
-    train.main(["distil", *common, *sources, "--size", "test", "--px", "64", "--sources", "made=1",
-                "--batch", "8", "--steps", "5"])  # fmt: skip
+    checkpoint.save(out / "encoder.npz", checkpoint.weights(build_encoder("test", PX)))
     train.main(["language", *common, "--captions", str(captions), "--size", "test", "--px", "64", "--length", "12",
                 "--width", "32", "--layers", "2", "--dropout", "0", "--batch", "8", "--steps", "20",
                 "--rate", "0.005"])  # fmt: skip
     train.main(["captioner", *common, *sources, *captioned, "--batch", "8", "--steps", "20", "--rate", "0.005",
-                "--start", str(out / "distil.npz"), "--language", str(out / "language.npz")])  # fmt: skip
+                "--start", str(out / "encoder.npz"), "--language", str(out / "language.npz")])  # fmt: skip
     train.main(["joint", *common, *sources, *captioned, "--batch", "8", "--steps", "220", "--rate", "0.004",
-                "--start", str(out / "distil.npz"), "--language", str(out / "captioner.npz")])  # fmt: skip
+                "--start", str(out / "encoder.npz"), "--language", str(out / "captioner.npz")])  # fmt: skip
     shutil.rmtree(out / "views")  # they are of an encoder that has been trained on since
     trained = ["--start", str(out / "joint.npz"), "--language", str(out / "joint.npz")]
     train.main(["critic", *common, *sources, *captioned, *trained, "--batch", "4", "--steps", "5", "--rate", "1e-5"])
@@ -178,24 +166,9 @@ def test_a_decoder_with_hints_reads_a_convnext_of_its_own(
     train.main(["language", *common, "--captions", captions, "--size", "test", "--px", "64", "--length", "12",
                 "--width", "32", "--layers", "2", "--hints", "2"])  # fmt: skip
     train.main(["captioner", *common, "--prepared", str(prepared), "--captioned", f"made={captions}",
-                "--start", str(run / "distil.npz"), "--language", str(tmp_path / "language.npz")])  # fmt: skip
+                "--start", str(run / "encoder.npz"), "--language", str(tmp_path / "language.npz")])  # fmt: skip
     assert checkpoint.load(tmp_path / "views" / "hints.npz")["words"].shape == (8, 6, 2)
     assert checkpoint.load(tmp_path / "captioner.npz")
-
-
-def test_the_trunk_says_what_the_teacher_says(shared: Path, tmp_path: Path) -> None:
-    """Taken over from the published file, through to the classes."""
-    path = shared / "data" / "teacher" / "tf2_mobilenet_v2_1.0_224_ptq.tflite"
-    train.main(["trunk", "--run", str(tmp_path), "--teacher", str(path)])
-    trunk = build_trunk("atto-on-trunk", 224)  # with the layers behind the trunk that name the classes
-    checkpoint.assign(trunk, checkpoint.load(tmp_path / "trunk.npz"))
-    _, content = next(data.read_photos(shared / "data" / "flickr8k-dev.tar"))
-    image = data.decode_image(content)
-    assert image is not None
-    pixels = squash(image, 224)
-    logits = trunk.predict_on_batch(normalise(pixels)[None])[0]
-    found, wanted = np.exp(logits - logits.max()), Teacher(path).classes(pixels)
-    assert np.abs(found / found.sum() - wanted).sum() < 0.2  # of 2 at most; the teacher works in int8
 
 
 def test_the_committed_checkpoint_has_every_weight(repository: Path, tmp_path: Path) -> None:
