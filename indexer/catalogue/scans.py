@@ -21,29 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer.catalogue.file_rows import (
-    FileAt,
-    below_condition,
-    count_present,
-    files_at,
-    is_below_any,
-    join,
-    mark_missing,
-    note_file,
-    superseded_files,
-    touch,
-)
+from indexer.catalogue import file_rows, roots
 from indexer.catalogue.found import FolderListing, FoundBatch, StampRow, as_batch
-from indexer.catalogue.roots import (
-    absent_roots,
-    clear_reason_of_emptied_roots,
-    device_of,
-    ensure_root,
-    is_gone,
-    outermost_only,
-    replace_unreadable,
-    unreadable_reason,
-)
 from indexer.catalogue.rows import now, storable
 from indexer.model import FoundFile
 from indexer.reasons import Reason, ReasonCode, from_stored, stored
@@ -122,7 +101,7 @@ class ScanState:
 
     def folder(self, folder: bytes) -> bytes:
         """A scanned folder, relative to the known root."""
-        return join(self.below, folder)
+        return file_rows.join(self.below, folder)
 
 
 class Scans:
@@ -138,11 +117,11 @@ class Scans:
         new one become folders of it, files and all.
         """
         with self._database.transaction() as writer:
-            root_id, below = ensure_root(writer, root)
+            root_id, below = roots.ensure_root(writer, root)
             writer.execute("UPDATE root SET walk = walk + 1, forgotten = 0 WHERE id = ?", (root_id,))
             number = writer.execute("SELECT walk FROM root WHERE id = ?", (root_id,)).fetchone()["walk"]
             last = writer.execute("SELECT coalesce(max(id), 0) FROM file").fetchone()[0]
-        absent = absent_roots(self._database.reader, root_id)
+        absent = roots.absent_roots(self._database.reader, root_id)
         return ScanState(root, root_id, below, number, bytearray(last + 1), absent=absent)
 
     def note(self, scan: ScanState, files: FoundBatch | Sequence[FoundFile]) -> NoteCounts:
@@ -157,7 +136,7 @@ class Scans:
         for listing in batch.listings:
             rest = self._new_or_changed(scan, listing)
             unchanged += len(listing.names) - len(rest)
-            changed += [FileAt(scan.root_id, scan.folder(listing.folder), *file) for file in rest]
+            changed += [file_rows.FileAt(scan.root_id, scan.folder(listing.folder), *file) for file in rest]
         counts = NoteCounts(unchanged=unchanged)
         for start in range(0, len(changed), _CHUNK):
             counts += self._note_changed(scan, changed[start : start + _CHUNK])
@@ -184,15 +163,15 @@ class Scans:
                 rest.append((name, stamp))
         return rest
 
-    def _note_changed(self, scan: ScanState, files: Iterable[FileAt]) -> NoteCounts:
+    def _note_changed(self, scan: ScanState, files: Iterable[file_rows.FileAt]) -> NoteCounts:
         outcomes: list[str] = []
         with self._database.transaction() as writer:
             touched: set[str] = set()
             for file in files:
-                file_id, outcome = note_file(writer, file, touched, scan.absent)
+                file_id, outcome = file_rows.note_file(writer, file, touched, scan.absent)
                 scan.mark(file_id)
                 outcomes.append(outcome)
-            touch(writer, touched)
+            file_rows.touch(writer, touched)
         numbers = Counter(outcomes)
         return NoteCounts(numbers["new"], numbers["changed"], numbers["unchanged"], numbers["moved"])
 
@@ -200,28 +179,28 @@ class Scans:
         """Marks what a scan of the whole root did not see as missing, unless that looks like a lost disk (see the
         module). Files below folders that could not be listed are neither seen nor missing."""
         accepted, emptied = self._root_flags(scan)
-        if accepted and is_gone(os.fsencode(scan.root)):
+        if accepted and roots.is_gone(os.fsencode(scan.root)):
             scan.unreadable.pop(scan.below, None)  # it is gone, and that is meant
         unseen = self._unseen(scan)
         held_back = None if accepted else self._why_not_accepted(scan, unseen, self._count_known(scan))
         if (code := scan.unreadable.get(scan.below)) is not None and not emptied:
-            why = unreadable_reason(code)
+            why = roots.unreadable_reason(code)
             held_back = Reason.of(ReasonCode.ROOT_UNREADABLE, root=_printable(scan.root), why=why, hint=_hint(code))
         passed_over = json.dumps({storable(kind): count for kind, count in scan.passed_over.most_common() if count})
         with self._database.transaction() as writer:
             if held_back is None:
-                superseded = superseded_files(writer, scan.absent, scan.root_id)
-                mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *superseded])
-                clear_reason_of_emptied_roots(writer, scan.absent)
+                superseded = file_rows.superseded_files(writer, scan.absent, scan.root_id)
+                file_rows.mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *superseded])
+                roots.clear_reason_of_emptied_roots(writer, scan.absent)
                 writer.execute(
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
-                    (device_of(scan.root), now(), scan.root_id, scan.below),
+                    (roots.device_of(scan.root), now(), scan.root_id, scan.below),
                 )
                 writer.execute("UPDATE root SET accept_losses = 0 WHERE id = ?", (scan.root_id,))
             writer.execute("UPDATE root SET held_back = ? WHERE id = ?", (stored(held_back), scan.root_id))
-            unreadable = outermost_only(scan.unreadable) if code is None else {}
+            unreadable = roots.outermost_only(scan.unreadable) if code is None else {}
             if code is None:
-                replace_unreadable(writer, scan.root_id, scan.below, unreadable)
+                roots.replace_unreadable(writer, scan.root_id, scan.below, unreadable)
                 writer.execute(
                     "UPDATE root SET passed_over = ? WHERE id = ? AND ? = x''", (passed_over, scan.root_id, scan.below)
                 )
@@ -232,7 +211,7 @@ class Scans:
     def accept_losses(self, root: Path) -> None:
         """The losses of the next complete scan of `root` are accepted, however many they are."""
         with self._database.transaction() as writer:
-            root_id, _ = ensure_root(writer, root)
+            root_id, _ = roots.ensure_root(writer, root)
             writer.execute("UPDATE root SET accept_losses = 1 WHERE id = ?", (root_id,))
 
     def note_missing(self, root: Path, paths: Sequence[Path]) -> ScanOutcome:
@@ -241,16 +220,16 @@ class Scans:
         Losing more at once than a scan would believe is held back: the next scan decides.
         """
         with self._database.transaction() as writer:
-            root_id, below = ensure_root(writer, root)
+            root_id, below = roots.ensure_root(writer, root)
             ids: set[int] = set()
             for path in paths:
-                gone = join(below, os.fsencode(path.relative_to(root)) if path != root else b"")
-                ids.update(files_at(writer, root_id, gone))
-            known = count_present(writer, root_id)
+                gone = file_rows.join(below, os.fsencode(path.relative_to(root)) if path != root else b"")
+                ids.update(file_rows.files_at(writer, root_id, gone))
+            known = file_rows.count_present(writer, root_id)
             if len(ids) > 1 and (len(ids) == known or len(ids) > max(SMALL_LOSS, LOSS_SHARE * known)):
                 held_back = Reason.of(ReasonCode.GONE_AT_ONCE, root=_printable(root), lost=len(ids), photos=known)
                 return ScanOutcome(0, held_back)
-            mark_missing(writer, sorted(ids))
+            file_rows.mark_missing(writer, sorted(ids))
         return ScanOutcome(len(ids))
 
     @damage_in_rows()
@@ -282,7 +261,7 @@ class Scans:
                 WHERE root.path = ? AND missing_since IS NULL""",
                 (os.fsencode(root),),
             ).fetchall()
-            mark_missing(writer, [row["id"] for row in rows])
+            file_rows.mark_missing(writer, [row["id"] for row in rows])
             writer.execute(
                 "UPDATE root SET forgotten = 1, held_back = NULL, accept_losses = 0 WHERE path = ?",
                 (os.fsencode(root),),
@@ -302,7 +281,7 @@ class Scans:
 
     def _unseen(self, scan: ScanState) -> list[tuple[int, bytes, bytes]]:
         """(id, folder, name) of the present files that the scan should have found and did not."""
-        where, values = below_condition(scan.below)
+        where, values = file_rows.below_condition(scan.below)
         cursor = self._database.reader.cursor()
         cursor.row_factory = None
         count = cursor.execute(
@@ -318,7 +297,7 @@ class Scans:
         )
         seen = scan.seen
         unseen = [row for row in cursor if row[0] >= len(seen) or not seen[row[0]]]
-        return [row for row in unseen if not is_below_any(join(row[1], row[2]), scan.unreadable)]
+        return [row for row in unseen if not file_rows.is_below_any(file_rows.join(row[1], row[2]), scan.unreadable)]
 
     def _root_flags(self, scan: ScanState) -> tuple[bool, bool]:
         """Whether the next losses are accepted, and whether the root was scanned before and has no present file any
@@ -332,7 +311,7 @@ class Scans:
         return bool(row[0]), bool(row[1])
 
     def _count_known(self, scan: ScanState) -> int:
-        where, values = below_condition(scan.below)
+        where, values = file_rows.below_condition(scan.below)
         return self._database.count(
             f"""SELECT count(*) FROM file
             WHERE root_id = ? AND ({where}) AND missing_since IS NULL AND seen_walk < ?""",
@@ -347,12 +326,13 @@ class Scans:
             return None
         base = os.fsencode(scan.root)
         start = len(scan.below) + 1 if scan.below else 0
-        lost = sum(is_gone(os.path.join(base, join(folder, name)[start:])) for _, folder, name in unseen)
+        paths = (file_rows.join(folder, name)[start:] for _, folder, name in unseen)
+        lost = sum(roots.is_gone(os.path.join(base, path)) for path in paths)
         where = _printable(scan.root)
         if lost and lost == known and not any(scan.seen):
             return Reason.of(ReasonCode.ROOT_EMPTY, root=where, photos=known, hint=_HINT)
         device = self._database.reader.execute("SELECT device FROM root WHERE id = ?", (scan.root_id,)).fetchone()[0]
-        replaced = not scan.below and device is not None and device != device_of(scan.root)
+        replaced = not scan.below and device is not None and device != roots.device_of(scan.root)
         if lost > LOSS_SHARE * known and (replaced or lost > SMALL_LOSS):
             code = ReasonCode.ROOT_REPLACED if replaced else ReasonCode.ROOT_LOST_PHOTOS
             return Reason.of(code, root=where, lost=lost, photos=known, hint=_HINT)

@@ -14,34 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 
+from indexer.search import time_lexicon as lexicon
 from indexer.search.time_condition import WEEKDAYS, DaySpan, time_condition
 from indexer.search.time_grammar import TimeParts
-from indexer.search.time_lexicon import (
-    AFTER,
-    ALSO_NAMES,
-    ALSO_THINGS,
-    AND,
-    ARTICLES,
-    BEFORE,
-    BETWEEN,
-    BIRTHDAY,
-    EARLY_OR_LATE,
-    ENGLISH_ONLY,
-    FROM,
-    NO_YEAR_BEFORE,
-    NO_YEAR_BEHIND,
-    OF,
-    OR,
-    ORDINALS,
-    OTHER_BEFORE,
-    PREPOSITIONS,
-    SINCE,
-    STILL_TIME,
-    THINGS,
-    TO,
-    TO_THE,
-    UNTIL,
-)
 from indexer.search.time_part import Kind, Part, between
 from indexer.search.tokens import Token, tokenize
 from indexer.text import has_digit
@@ -189,7 +164,7 @@ class _Row:
         if part is None:
             return None, at + 1
         if part.kind is not Kind.DATE and language is not None:
-            is_english = self.parts.word(first) in ENGLISH_ONLY
+            is_english = self.parts.word(first) in lexicon.ENGLISH_ONLY
             if not (is_english and language == "de"):
                 return self._reading(at, part, applied=True), part.end
             return None, part.end
@@ -200,9 +175,9 @@ class _Row:
 
     def _behind_preposition(self, at: int) -> tuple[int, str | None]:
         """Where a time may begin, and the language of the preposition before it: "" for both, None without one."""
-        language = PREPOSITIONS.get(self.parts.word(at))
+        language = lexicon.PREPOSITIONS.get(self.parts.word(at))
         first = at + (language is not None)
-        return first + (self.parts.word(first) in ARTICLES | {"den"}), language
+        return first + (self.parts.word(first) in lexicon.ARTICLES | {"den"}), language
 
     def _applied(self, at: int, part: Part, *, after_time: bool) -> bool | None:
         """Whether a time is meant: True, False where it may be, None where hardly."""
@@ -211,43 +186,43 @@ class _Row:
             return None if self._is_other_number(part, before, behind) else True
         if part.kind is Kind.FORM:
             return True
-        if before in OTHER_BEFORE:
+        if before in lexicon.OTHER_BEFORE:
             return None
         alone = self.is_all and at == 0 and not behind
-        goes_on = bool(behind) and behind not in STILL_TIME and self.parts.part(part.end) is None
+        goes_on = bool(behind) and behind not in lexicon.STILL_TIME and self.parts.part(part.end) is None
         match part.kind:
             case Kind.HOURS:
-                early = self.is_all and at == 1 and before in EARLY_OR_LATE and not behind
+                early = self.is_all and at == 1 and before in lexicon.EARLY_OR_LATE and not behind
                 return True if after_time or early or (alone and word != "morgen") else None
             case Kind.WEEKDAY:
                 next_part = self.parts.part(part.end)
                 return alone or bool(next_part and next_part.kind is Kind.HOURS)
-            case _ if word in ALSO_THINGS:
+            case _ if word in lexicon.ALSO_THINGS:
                 return False if alone else None
-            case Kind.MONTH if word in ALSO_NAMES:
+            case Kind.MONTH if word in lexicon.ALSO_NAMES:
                 return None if goes_on else alone
             case Kind.MONTH:
                 return True
         if goes_on:
-            return None if behind in THINGS else False
+            return None if behind in lexicon.THINGS else False
         return True
 
     def _is_other_number(self, part: Part, before: str, behind: str) -> bool:
         """ "room 2019", "2000 people"."""
         is_year = bool(part.numbers) and part.fixed is not None and part.fixed[0] == part.numbers[0]
-        return is_year and (before in NO_YEAR_BEFORE or behind in NO_YEAR_BEHIND)
+        return is_year and (before in lexicon.NO_YEAR_BEFORE or behind in lexicon.NO_YEAR_BEHIND)
 
     def _range(self, at: int) -> Part | None:
         """ "2015 to 2017", "between easter and june 2020", "juni bis august"."""
         opening = self.parts.word(at)
-        first = self.parts.part(at + (opening in BETWEEN | FROM))
+        first = self.parts.part(at + (opening in lexicon.BETWEEN | lexicon.FROM))
         if first is None:
-            return self.parts.days_of_month(at + (opening in BETWEEN | FROM))
+            return self.parts.days_of_month(at + (opening in lexicon.BETWEEN | lexicon.FROM))
         joining = self.parts.word(first.end)
-        if joining not in TO | AND:
+        if joining not in lexicon.TO | lexicon.AND:
             return None
-        last = self.parts.part(first.end + 1 + (self.parts.word(first.end + 1) in TO_THE))
-        if last is None or (joining in AND and opening not in BETWEEN):
+        last = self.parts.part(first.end + 1 + (self.parts.word(first.end + 1) in lexicon.TO_THE))
+        if last is None or (joining in lexicon.AND and opening not in lexicon.BETWEEN):
             return None
         return _joined(first, last)
 
@@ -256,7 +231,7 @@ class _Row:
         first = self.parts.part(self._behind_preposition(at)[0])
         if first is None:
             return None
-        joined = self.parts.word(first.end) in AND | OR
+        joined = self.parts.word(first.end) in lexicon.AND | lexicon.OR
         last = self.parts.part(self._behind_preposition(first.end + joined)[0])
         if last is None or not (joined or (_is_year(first) and _is_year(last))):
             return None
@@ -277,14 +252,15 @@ class _Row:
     def _open(self, at: int) -> Part | None:
         """ "since 2019", "vor 2010", "after christmas 2018"."""
         word = self.parts.word(at)
-        part = self.parts.part(at + 1) if word in SINCE | AFTER | BEFORE | UNTIL else None
+        is_open = word in lexicon.SINCE | lexicon.AFTER | lexicon.BEFORE | lexicon.UNTIL
+        part = self.parts.part(at + 1) if is_open else None
         if part is None or part.fixed is None:
             return None
-        if word in SINCE:
+        if word in lexicon.SINCE:
             return replace(part, value=f"{part.fixed[0]}..", kind=Kind.DATE, names=(), numbers=())
-        if word in UNTIL:
+        if word in lexicon.UNTIL:
             return replace(part, value=f"..{part.fixed[1]}", kind=Kind.DATE, names=(), numbers=())
-        value = f"..{_shifted(part.fixed[0], -1)}" if word in BEFORE else f"{_shifted(part.fixed[1], 1)}.."
+        value = f"..{_shifted(part.fixed[0], -1)}" if word in lexicon.BEFORE else f"{_shifted(part.fixed[1], 1)}.."
         return replace(part, value=value, kind=Kind.DATE, names=(), numbers=())
 
     def _birthday(self, at: int) -> Part | None:
@@ -298,18 +274,18 @@ class _Row:
     def _birthday_of(self, at: int, own: Sequence[str]) -> int | None:
         """Where the words end."""
         words, count = [word.text for word in self.row], len(own)
-        if words[at] in BIRTHDAY:
-            first = at + 1 + (self.parts.word(at + 1) in OF)
+        if words[at] in lexicon.BIRTHDAY:
+            first = at + 1 + (self.parts.word(at + 1) in lexicon.OF)
             return first + count if words[first : first + count] == list(own) else None
         possessives = {own[-1], f"{own[-1]}s", f"{own[-1]}'s", f"{own[-1]}'"}
         if words[at : at + count - 1] != list(own[:-1]) or self.parts.word(at + count - 1) not in possessives:
             return None
         end = at + count + (_age(self.parts.word(at + count)) is not None)
-        return end + 1 if self.parts.word(end) in BIRTHDAY else None
+        return end + 1 if self.parts.word(end) in lexicon.BIRTHDAY else None
 
     def _born(self, at: int, end: int, born: date, name: str) -> Part:
         day = f"{born.month:02}-{born.day:02}"
-        birthday = next(word.text for word in self.row[at:end] if word.text in BIRTHDAY)
+        birthday = next(word.text for word in self.row[at:end] if word.text in lexicon.BIRTHDAY)
         part = Part(end, Kind.FEAST, yearly=(day, day), names=(birthday, name))
         age = next((age for word in self.row[at:end] if (age := _age(word.text)) is not None), None)
         if age is not None:
@@ -328,7 +304,7 @@ class _Row:
 def _age(word: str) -> int | None:
     """In "5th"."""
     match = _ORDINAL.fullmatch(word)
-    return int(match[1]) if match else ORDINALS.get(word)
+    return int(match[1]) if match else lexicon.ORDINALS.get(word)
 
 
 def _is_year(part: Part) -> bool:
