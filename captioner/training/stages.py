@@ -6,7 +6,7 @@ import argparse
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -37,17 +37,6 @@ from captioner.training.object_detection import expected_tags
 from captioner.training.tags import TagHints, out_of_fold_logits, tag_counts, tag_words
 
 log = logging.getLogger(__name__)
-
-
-def captioned_sets(args: argparse.Namespace) -> list[captioning.PhotoSet]:
-    """The photos to learn from: all of each set but what is held back of sets marked with `/held`."""
-    sets = []
-    for name, path in args.captioned:
-        name, _, held = name.partition("/")
-        captions = read_captions(path)
-        keep = [photo for photo in captions if not (held and is_held_out(photo))]
-        sets.append(captioning.PhotoSet.of(Source.open(args.prepared / name), captions, keep))
-    return sets
 
 
 def distil_stagewise(args: argparse.Namespace, plan: loop.Plan) -> None:
@@ -113,21 +102,115 @@ def _assign_matching(model: Any, found: checkpoint.Arrays) -> None:
     log.info("%d of %d arrays start from an earlier stage", given, len(model.weights))
 
 
-def _targets(args: argparse.Namespace, sets: Sequence[captioning.PhotoSet]) -> tuple[captioning.Targets, Vocabulary]:
-    config, vocabulary = ModelConfig.read(args.run), Vocabulary.read(args.run / "vocabulary.txt")
-    captions = [texts for one in sets for texts in one.captions]
-    _write_tags(args, captions, vocabulary)
-    return captioning.Targets.of(captions, vocabulary, read_tags(args.run), config.length), vocabulary
+@dataclass(frozen=True, slots=True)
+class CaptionedRun:
+    """A run, and the captioned photos that a stage of it learns from."""
 
+    args: argparse.Namespace
+    config: ModelConfig
+    sets: tuple[captioning.PhotoSet, ...]  # without what is held back of sets marked with `/held`
 
-def _views(args: argparse.Namespace, config: ModelConfig, name: str, source: Source, rows: Sequence[int],
-           crops: int = captioning.CROPS) -> captioning.Views:  # fmt: skip
-    """The views of a source, kept in RUN from one call to the next."""
-    cached = args.run / args.views / name
-    if not cached.exists():
-        make_encode = partial(_view_encoder, config, checkpoint.load(args.start))
-        captioning.cache_views(make_encode, source.photos, rows, config.px, cached, crops)
-    return captioning.Views.open(cached)
+    @classmethod
+    def open(cls, args: argparse.Namespace) -> CaptionedRun:
+        """With the sets of `args.captioned`."""
+        sets = []
+        for name, path in args.captioned:
+            name, _, held = name.partition("/")
+            captions = read_captions(path)
+            keep = [photo for photo in captions if not (held and is_held_out(photo))]
+            sets.append(captioning.PhotoSet.of(Source.open(args.prepared / name), captions, keep))
+        return cls(args, ModelConfig.read(args.run), tuple(sets))
+
+    @property
+    def captions(self) -> list[tuple[str, ...]]:
+        """Those of each photo."""
+        return [texts for one in self.sets for texts in one.captions]
+
+    def targets(self) -> tuple[captioning.Targets, Vocabulary]:
+        """What is learnt of the photos; the tags are chosen here where the language model has not done so."""
+        vocabulary = Vocabulary.read(self.args.run / "vocabulary.txt")
+        _write_tags(self.args, self.captions, vocabulary)
+        tags = read_tags(self.args.run)
+        return captioning.Targets.of(self.captions, vocabulary, tags, self.config.length), vocabulary
+
+    def captioner(self, vocabulary: Vocabulary, targets: captioning.Targets) -> Captioner:
+        """The network of decoder and tag head, untrained."""
+        summed = global_feature_count(self.config.size)
+        return Captioner(self.config.shape(len(vocabulary)), targets.tags.shape[-1], summed, name="captioner")
+
+    def weights(self) -> checkpoint.Arrays:
+        """The weights of several files; where two have one, the later wins."""
+        found: checkpoint.Arrays = {}
+        for path in (self.args.start, *self.args.language):
+            found |= checkpoint.load(path)
+        return found
+
+    def trained_upper(self) -> Any:
+        """The upper part of the encoder with its weights."""
+        front = build_upper(self.config.size, self.config.px)
+        checkpoint.assign(front, self.weights())
+        return front
+
+    def views(self, name: str, source: Source, rows: Sequence[int], crops: int = captioning.CROPS) -> captioning.Views:
+        """The views of a source, kept in RUN from one call to the next."""
+        cached = self.args.run / self.args.views / name
+        if not cached.exists():
+            make_encode = partial(_view_encoder, self.config, checkpoint.load(self.args.start))
+            captioning.cache_views(make_encode, source.photos, rows, self.config.px, cached, crops)
+        return captioning.Views.open(cached)
+
+    def captioned_views(self) -> list[captioning.Views]:
+        """Those of each set."""
+        names = [name.partition("/")[0] for name, _ in self.args.captioned]
+        return [self.views(name, Source.open(self.args.prepared / name), one.rows.tolist())
+                for name, one in zip(names, self.sets, strict=True)]  # fmt: skip
+
+    def encode_captioned(self, views: int, kept: Callable[[Any], Any]) -> NDArray[np.float16]:
+        """Selected outputs of the trained encoder for the first views of all captioned photos, (n, views, ...)."""
+        return captioning.encode_views(self.trained_upper(), self.captioned_views(), views, kept)
+
+    def photo_hints(self, targets: captioning.Targets, vocabulary: Vocabulary) -> captioning.PhotoHints | None:
+        """The hints of captioned photos, kept in RUN from one call to the next; None for a decoder that reads none."""
+        if not self.config.hints:
+            return None
+        cached = self.args.run / self.args.views / "hints.npz"
+        if not cached.exists():
+            views = self.captioned_views()
+            pooled = np.concatenate([one.maps.mean(axis=(2, 3)) if one.pooled is None else one.pooled for one in views])
+            chosen = _hint_words(self.args.run, vocabulary, self.captions).top
+            found, logits = chosen(out_of_fold_logits(pooled, targets.tags).astype(np.float32), self.config.hints)
+            checkpoint.save(cached, {"words": found, "logits": logits})
+        return captioning.PhotoHints(**checkpoint.load(cached))
+
+    def uncaptioned_rows(self, name: str, source: Source) -> list[int]:
+        """The rows of a source that have no captions, held back or not."""
+        paths = [path for captioned, path in self.args.captioned if captioned.partition("/")[0] == name]
+        captioned = {photo for path in paths for photo in read_captions(path)}
+        return [row for row, photo in enumerate(source.names) if photo not in captioned]
+
+    def uncaptioned_views(self, name: str) -> captioning.Views:
+        """The views of these rows."""
+        source = Source.open(self.args.prepared / name)
+        return self.views(f"{name}-others", source, self.uncaptioned_rows(name, source), crops=1)
+
+    def uncaptioned_photos(self, targets: captioning.Targets) -> list[captioning.OtherPhotos]:
+        """Photos without captions, with the tags expected of detected objects where there are any."""
+        names = [name.partition("/")[0] for name, _ in self.args.captioned]
+        known = [_objects(self.args.prepared / name) for name in names]
+        starts = np.cumsum([0, *(len(one.rows) for one in self.sets)])
+        pairs = [(start + i, objects[row]) for start, one, objects in zip(starts, self.sets, known, strict=False)
+                 for i, row in enumerate(one.rows) if objects is not None and row < len(objects)]  # fmt: skip
+        tags = read_tags(self.args.run)
+        found = []
+        for name in self.args.others:
+            objects = _objects(self.args.prepared / name)
+            rows = self.uncaptioned_rows(name, Source.open(self.args.prepared / name))
+            expected = np.zeros((len(rows), 2, len(tags)), np.float32)
+            if objects is not None and pairs:
+                used = targets.tags[[n for n, _ in pairs], 0]
+                expected = expected_tags(objects[rows], np.array([seen for _, seen in pairs]), used, tags)
+            found.append(captioning.OtherPhotos(self.uncaptioned_views(name), expected))
+        return found
 
 
 def _view_encoder(config: ModelConfig, arrays: checkpoint.Arrays) -> captioning.EncodePhoto:
@@ -149,62 +232,6 @@ def _view_encoder(config: ModelConfig, arrays: checkpoint.Arrays) -> captioning.
     return look
 
 
-def _captioned_views(args: argparse.Namespace, config: ModelConfig,
-                     sets: Sequence[captioning.PhotoSet]) -> list[captioning.Views]:  # fmt: skip
-    names = [name.partition("/")[0] for name, _ in args.captioned]
-    return [_views(args, config, name, Source.open(args.prepared / name), one.rows.tolist())
-            for name, one in zip(names, sets, strict=True)]  # fmt: skip
-
-
-def _photo_hints(args: argparse.Namespace, config: ModelConfig, views: Sequence[captioning.Views],
-                 targets: captioning.Targets, vocabulary: Vocabulary,
-                 captions: Sequence[Sequence[str]]) -> captioning.PhotoHints | None:  # fmt: skip
-    """The hints of captioned photos, kept in RUN from one call to the next."""
-    if not config.hints:
-        return None
-    cached = args.run / args.views / "hints.npz"
-    if not cached.exists():
-        pooled = np.concatenate([one.maps.mean(axis=(2, 3)) if one.pooled is None else one.pooled for one in views])
-        chosen = _hint_words(args.run, vocabulary, captions).top
-        found, logits = chosen(out_of_fold_logits(pooled, targets.tags).astype(np.float32), config.hints)
-        checkpoint.save(cached, {"words": found, "logits": logits})
-    return captioning.PhotoHints(**checkpoint.load(cached))
-
-
-def _uncaptioned_views(args: argparse.Namespace, config: ModelConfig, name: str) -> captioning.Views:
-    source = Source.open(args.prepared / name)
-    rows = _uncaptioned_rows(args, name, source)
-    return _views(args, config, f"{name}-others", source, rows, crops=1)
-
-
-def _uncaptioned_photos(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet],
-                        targets: captioning.Targets) -> list[captioning.OtherPhotos]:  # fmt: skip
-    """Photos without captions, with the tags expected of detected objects where there are any."""
-    names = [name.partition("/")[0] for name, _ in args.captioned]
-    known = [_objects(args.prepared / name) for name in names]
-    starts = np.cumsum([0, *(len(one.rows) for one in sets)])
-    pairs = [(start + i, objects[row]) for start, one, objects in zip(starts, sets, known, strict=False)
-             for i, row in enumerate(one.rows) if objects is not None and row < len(objects)]  # fmt: skip
-    tags = read_tags(args.run)
-    found = []
-    for name in args.others:
-        objects = _objects(args.prepared / name)
-        rows = _uncaptioned_rows(args, name, Source.open(args.prepared / name))
-        expected = np.zeros((len(rows), 2, len(tags)), np.float32)
-        if objects is not None and pairs:
-            used = targets.tags[[n for n, _ in pairs], 0]
-            expected = expected_tags(objects[rows], np.array([seen for _, seen in pairs]), used, tags)
-        found.append(captioning.OtherPhotos(_uncaptioned_views(args, config, name), expected))
-    return found
-
-
-def _uncaptioned_rows(args: argparse.Namespace, name: str, source: Source) -> list[int]:
-    """The rows of a source that have no captions, held back or not."""
-    paths = [path for captioned, path in args.captioned if captioned.partition("/")[0] == name]
-    captioned = {photo for path in paths for photo in read_captions(path)}
-    return [row for row, photo in enumerate(source.names) if photo not in captioned]
-
-
 def _objects(prepared: Path) -> NDArray[np.float32] | None:
     path = prepared / "objects.npy"
     return np.load(path, allow_pickle=False).astype(np.float32) if path.exists() else None
@@ -212,54 +239,33 @@ def _objects(prepared: Path) -> NDArray[np.float32] | None:
 
 def train_captioner(args: argparse.Namespace, plan: loop.Plan) -> None:
     """Train the upper part of the encoder, decoder and tag head on cached views."""
-    sets = captioned_sets(args)
-    targets, vocabulary = _targets(args, sets)
-    captions = [texts for one in sets for texts in one.captions]
-    config = ModelConfig.read(args.run)
-    views = _captioned_views(args, config, sets)
-    others = _uncaptioned_photos(args, config, sets, targets)
-    photo_hints = _photo_hints(args, config, views, targets, vocabulary, captions)
+    run = CaptionedRun.open(args)
+    targets, vocabulary = run.targets()
+    photo_hints = run.photo_hints(targets, vocabulary)
     lines = [line for path in args.text for line in read_text(path)]
-    lines += [text for texts in captions for text in texts]
-    text = _text(args.run, config, vocabulary, lines, captions) if photo_hints is not None else None
-    network = _build_captioner(config, vocabulary, targets)
+    lines += [text for texts in run.captions for text in texts]
+    text = _text(args.run, run.config, vocabulary, lines, run.captions) if photo_hints is not None else None
     batch = min(args.batch, len(targets.tokens))
-    classes = SIZES[config.size].trunk is not None
-    model = build_training(build_upper(config.size, config.px), network, args.sentences, batch, classes)
-    _assign_matching(model, _merge_weights(args))
+    classes = SIZES[run.config.size].trunk is not None
+    upper = build_upper(run.config.size, run.config.px)
+    model = build_training(upper, run.captioner(vocabulary, targets), args.sentences, batch, classes)
+    _assign_matching(model, run.weights())
     captioning.compile_captioner(model, plan, classes)
-    batches = captioning.view_batches(
-        views, targets, others, batch, args.more, args.seed, args.sentences, photo_hints, text
-    )
+    batches = captioning.view_batches(run.captioned_views(), targets, run.uncaptioned_photos(targets), batch, args.more,
+                                      args.seed, args.sentences, photo_hints, text)  # fmt: skip
     loop.train(model, batches, plan, args.run, args.name or "captioner")
-
-
-def _build_captioner(config: ModelConfig, vocabulary: Vocabulary, targets: captioning.Targets) -> Captioner:
-    summed = global_feature_count(config.size)
-    return Captioner(config.shape(len(vocabulary)), targets.tags.shape[-1], summed, name="captioner")
-
-
-def _encode_captioned(args: argparse.Namespace, config: ModelConfig, sets: Sequence[captioning.PhotoSet], views: int,
-                      kept: Callable[[Any], Any]) -> NDArray[np.float16]:  # fmt: skip
-    """Selected outputs of the trained encoder for the first views of all captioned photos, (n, views, ...)."""
-    front = build_upper(config.size, config.px)
-    checkpoint.assign(front, _merge_weights(args))
-    return captioning.encode_views(front, _captioned_views(args, config, sets), views, kept)
 
 
 def train_self_critical(args: argparse.Namespace, plan: loop.Plan) -> None:
     """Train the decoder on the rewards of its own samples."""
-    sets = captioned_sets(args)
-    targets, vocabulary = _targets(args, sets)
-    config = ModelConfig.read(args.run)
-    views = _captioned_views(args, config, sets)
-    captions = [texts for one in sets for texts in one.captions]
-    photo_hints = _photo_hints(args, config, views, targets, vocabulary, captions)
-    maps = _encode_captioned(args, config, sets, 2, itemgetter("map"))
-    network = _build_captioner(config, vocabulary, targets)
+    run = CaptionedRun.open(args)
+    targets, vocabulary = run.targets()
+    photo_hints = run.photo_hints(targets, vocabulary)
+    maps = run.encode_captioned(2, itemgetter("map"))
+    network = run.captioner(vocabulary, targets)
     network.build()
     model = self_critical.build(network, self_critical.SAMPLES + self_critical.HUMAN)
-    checkpoint.assign(model, _merge_weights(args))
+    checkpoint.assign(model, run.weights())
     self_critical.compile_model(model, plan)
     sampler = self_critical.make_sampler(network.decoder, self_critical.SAMPLES, args.seed)
     seen = self_critical.EncodedPhotos(maps.reshape(len(maps), 2, -1, maps.shape[-1]), photo_hints)
@@ -270,18 +276,16 @@ def train_self_critical(args: argparse.Namespace, plan: loop.Plan) -> None:
 
 def train_embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
     """Train the joint embedding of photos and texts."""
-    sets = captioned_sets(args)
-    captions = [texts for one in sets for texts in one.captions]
-    config = ModelConfig.read(args.run)
-    features = _encode_captioned(args, config, sets, 2 * args.crops, global_features)
+    run = CaptionedRun.open(args)
+    features = run.encode_captioned(2 * args.crops, global_features)
     pieces = (args.run / "pieces.txt").read_text(encoding="utf-8").split()
-    counts = Counter(word for texts in captions for text in texts for word in tokenize(text))
+    counts = Counter(word for texts in run.captions for text in texts for word in tokenize(text))
     known = joint_embedding.TowerVocabulary.of(pieces, np.load(args.run / "words.npy", allow_pickle=False), counts)
     np.save(args.run / "table.npy", known.vectors.astype(np.float32))
-    texts = [np.stack([known.encode(text) for text in of_photo]) for of_photo in captions]
+    texts = [np.stack([known.encode(text) for text in of_photo]) for of_photo in run.captions]
     tags = read_tags(args.run)
     index = {tag: i for i, tag in enumerate(tags)}
-    wanted = np.stack([tag_counts(of_photo, index) for of_photo in captions])
+    wanted = np.stack([tag_counts(of_photo, index) for of_photo in run.captions])
     model = joint_embedding.build(known.vectors, features.shape[-1], np.stack([known.encode(tag) for tag in tags]))
     joint_embedding.compile_model(model, plan)
     batches = joint_embedding.batches(features, texts, wanted, known, args.batch, args.swap, args.seed)
@@ -290,52 +294,35 @@ def train_embedding(args: argparse.Namespace, plan: loop.Plan) -> None:
 
 def train_image_types(args: argparse.Namespace, plan: loop.Plan) -> None:
     """Train the image type head, and measure the mean logit of each tag, on features of the trained encoder."""
-    sets = captioned_sets(args)
-    config = ModelConfig.read(args.run)
+    run = CaptionedRun.open(args)
     pictures = Source.open(args.prepared / args.pictures)
     names = [kind.name for kind in IMAGE_TYPES]
     kinds = np.array([names.index(name.partition("/")[0]) for name in pictures.names])
     write_image_types(args.run / "kinds.txt", IMAGE_TYPES)
-    front = build_upper(config.size, config.px)
-    checkpoint.assign(front, _merge_weights(args))
-    views = [*_captioned_views(args, config, sets), *(_uncaptioned_views(args, config, name) for name in args.others)]
-    photos = captioning.encode_views(front, views, 1, global_features).reshape(-1, global_feature_count(config.size))
-    drawn = [_views(args, config, args.pictures, pictures, range(len(kinds)), crops=1)]
-    others = captioning.encode_views(front, drawn, 2, global_features).reshape(-1, photos.shape[-1])
-    model = joint_embedding.build_type_head(len(names), photos.shape[-1])
+    front, length = run.trained_upper(), global_feature_count(run.config.size)
+    views = [*run.captioned_views(), *map(run.uncaptioned_views, args.others)]
+    photos = captioning.encode_views(front, views, 1, global_features).reshape(-1, length)
+    drawn = [run.views(args.pictures, pictures, range(len(kinds)), crops=1)]
+    others = captioning.encode_views(front, drawn, 2, global_features).reshape(-1, length)
+    model = joint_embedding.build_type_head(len(names), length)
     joint_embedding.compile_type_head(model, plan)
     batches = joint_embedding.type_batches(photos, others, np.repeat(kinds, 2), args.batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "kinds")
-    _save_usual_logits(args, photos)
-
-
-def _save_usual_logits(args: argparse.Namespace, photos: NDArray[Any]) -> None:
-    head = TagHead(len(read_tags(args.run)), photos.shape[-1], name="tags")
+    head = TagHead(len(read_tags(args.run)), length, name="tags")
     head.build()
-    weights = _merge_weights(args)
-    checkpoint.assign(head, {name.removeprefix("captioner/"): array for name, array in weights.items()})
+    checkpoint.assign(head, {name.removeprefix("captioner/"): array for name, array in run.weights().items()})
     usual = ops.convert_to_numpy(head(photos.astype(np.float32))).mean(0)
     checkpoint.save(args.run / "usual.npz", {"tag_usual": usual})
 
 
-def _merge_weights(args: argparse.Namespace) -> checkpoint.Arrays:
-    """The weights of several files; where two have one, the later wins."""
-    found: checkpoint.Arrays = {}
-    for path in (args.start, *args.language):
-        found |= checkpoint.load(path)
-    return found
-
-
 def train_jointly(args: argparse.Namespace, plan: loop.Plan) -> None:
     """Train encoder and decoder end to end on photos."""
-    sets = captioned_sets(args)
-    targets, vocabulary = _targets(args, sets)
-    config = ModelConfig.read(args.run)
-    network = _build_captioner(config, vocabulary, targets)
-    batch = min(args.batch, len(targets.tokens))
-    encoder = build_encoder(config.size, config.px)
-    model = build_training(encoder, network, args.sentences, batch)
-    checkpoint.assign(model, _merge_weights(args))
+    run = CaptionedRun.open(args)
+    targets, vocabulary = run.targets()
+    batch, px = min(args.batch, len(targets.tokens)), run.config.px
+    encoder = build_encoder(run.config.size, px)
+    model = build_training(encoder, run.captioner(vocabulary, targets), args.sentences, batch)
+    checkpoint.assign(model, run.weights())
     captioning.compile_captioner(model, plan, classes=False)
-    batches = captioning.photo_batches(sets, targets, config.px, batch, args.seed)
+    batches = captioning.photo_batches(run.sets, targets, px, batch, args.seed)
     loop.train(model, batches, plan, args.run, args.name or "joint")
