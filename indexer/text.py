@@ -2,7 +2,7 @@
 
 A word is a run of letters, or of digits, or one character of a script written without spaces, or one emoji or flag.
 Words are folded: no case, no diacritics ("Zürich" and "ZURICH" are "zurich"), compatibility forms resolved (NFKD,
-Unicode Standard Annex 15). "DSC0307" is two words, "dsc" and "0307"; "dog's" is "dog".
+Unicode Standard Annex 15). "DSC0307" is two words, "dsc" and "0307", and "Urlaub2019Italien" three; "dog's" is "dog".
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ _WORD = re.compile(
     rf"|(?:[^\W_{_SOLO}{_EMOJI}][{_MARKS}]*)(?:[{_INVISIBLE}]*[^\W_{_SOLO}{_EMOJI}][{_MARKS}]*)*"
 )
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
-# One border between letters and digits is a name and its number; more of them are a hash, and stay one word.
-_NUMBERED = re.compile(r"([^\W\d]+)(\d+)|(\d+)([^\W\d]+)")
+# One border between letters and digits is a name and its number. More of them are a hash, and stay one word, unless
+# three letters or more stand together before each number, not all of them hexadecimal, as in "Urlaub2019Italien".
+_NUMBERED = re.compile(r"[^\W\d]+\d+|\d+[^\W\d]+|(?![\da-fA-F]+$)\d*(?:[^\W\d]{3,}\d+)+[^\W\d]*")
+_RUN = re.compile(r"\d+|\D+")
 _POSSESSIVE = re.compile("['\u2019][sS]\\b")
 _DROPPED = re.compile(rf"[{_DIACRITICS}]+")
 _SOLO_WORD = re.compile(rf"[{_SOLO}]")
@@ -85,10 +87,10 @@ def words(text: str) -> tuple[str, ...]:
         text = _POSSESSIVE.sub("  ", text)
     found: list[str] = []
     for word in _ASCII_WORD.findall(text.lower()):
-        if word.isalpha() or word.isdigit() or not (numbered := _NUMBERED.fullmatch(word)):
+        if word.isalpha() or word.isdigit() or not _NUMBERED.fullmatch(word):
             found.append(word[:MAX_WORD_CHARS])
         else:
-            found.extend(part[:MAX_WORD_CHARS] for part in numbered.groups() if part)
+            found.extend(part[:MAX_WORD_CHARS] for part in _RUN.findall(word))
     return tuple(found)
 
 
@@ -107,21 +109,19 @@ def _ascii_spans(text: str) -> Iterator[Span]:
         return
     for match in _ASCII_WORD.finditer(text):
         word, (start, end) = match[0], match.span()
-        if word.isalpha() or word.isdigit() or not (numbered := _NUMBERED.fullmatch(word)):
+        if word.isalpha() or word.isdigit() or not _NUMBERED.fullmatch(word):
             yield Span(word[:MAX_WORD_CHARS], start, end)
-            continue
-        border = start + (numbered.end(1) if numbered[1] else numbered.end(3))
-        yield Span(text[start:border][:MAX_WORD_CHARS], start, border)
-        yield Span(text[border:end][:MAX_WORD_CHARS], border, end)
+        else:
+            yield from (Span(run[0][:MAX_WORD_CHARS], *run.span()) for run in _RUN.finditer(text, start, end))
 
 
 def _any_spans(text: str) -> tuple[Span, ...]:
     found: list[Span] = []
     for match in _WORD.finditer(text):
         start, end = match.span()
-        numbered = _NUMBERED.fullmatch(text, start, end)
-        border = numbered and (numbered.end(1) if numbered.group(1) else numbered.end(3))
-        for part_start, part_end in ((start, border), (border, end)) if border else ((start, end),):
+        is_numbered = _NUMBERED.fullmatch(text, start, end) is not None
+        parts = [run.span() for run in _RUN.finditer(text, start, end)] if is_numbered else [(start, end)]
+        for part_start, part_end in parts:
             word = _NOT_WORD.sub("", fold(text[part_start:part_end]))[:MAX_WORD_CHARS]
             if word:
                 found.append(Span(word, part_start, part_end))

@@ -93,6 +93,21 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         INSERT INTO history SELECT generation, position FROM state;
         """,
     ),
+    (
+        # "Urlaub2019Italien" is three words now.
+        "search: words around numbers",
+        """
+        DELETE FROM body;
+        DELETE FROM shown;
+        DELETE FROM embedding;
+        DELETE FROM document;
+        DELETE FROM name;
+        DELETE FROM forgotten;
+        DELETE FROM history;
+        UPDATE state SET generation = generation + 1, epoch = epoch + 1, position = hex(randomblob(12));
+        INSERT INTO history SELECT generation, position FROM state;
+        """,
+    ),
 )
 
 WORD = "word"

@@ -54,6 +54,14 @@ def ids(search: EmbeddedSearch, text: str) -> list[int]:
     return [int(hit.id, 16) for hit in search.search(parse(text), limit=1000).hits]
 
 
+@pytest.mark.parametrize("text", ["urlaub", "italien", "2019", "urlaub2019", "Urlaub2019It", "Urlaub2019Italien"])
+def test_a_name_around_a_number_is_found_by_its_words(tmp_path: Path, text: str) -> None:
+    search = EmbeddedSearch(tmp_path / "search.db")
+    search.put([photo(1, file_names=("Urlaub2019Italien.jpg",)), photo(2, file_names=("a8f3e9c0d1.jpg",))])
+    assert ids(search, text) == [1]
+    search.close()
+
+
 def test_a_second_start_finds_everything(tmp_path: Path) -> None:
     first = EmbeddedSearch(tmp_path / "search.db")
     first.put([photo(1, "a dog", embedding=(1.0, 0.0)), photo(2, "a cat")])
