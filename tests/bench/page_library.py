@@ -7,6 +7,7 @@ cost what they cost at home. No photo file exists; the photos that are looked at
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import os
@@ -164,6 +165,8 @@ async def _serve(settings: Settings) -> None:
             search=storage.search,
             progress=lambda: Progress(phase=Phase.IDLE),
         )
+        gc.collect()
+        gc.freeze()  # as `recollect serve` does
         async with listening(app, settings) as address:
             print(address, flush=True)
             await asyncio.to_thread(sys.stdin.read)
