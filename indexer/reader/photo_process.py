@@ -25,6 +25,7 @@ from indexer.errors import (
 )
 from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, WriteResult
 from indexer.reader.photo_requests import (
+    KEPT_BYTES,
     FileContent,
     ReaderOptions,
     from_json,
@@ -38,9 +39,9 @@ from indexer.settings import Settings
 if TYPE_CHECKING:
     from indexer.captions.caption_file import UndoResult
 
-# glibc keeps what large buffers leave behind; with fixed thresholds (mallopt(3)) a process that once held a 12 MP
-# HEIC goes back from 120 to 53 MB, at no cost in time. Other C libraries pass these by.
-_GIVE_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
+# glibc takes buffers of up to so many bytes from its heap and keeps as much of it when they are freed (mallopt(3)):
+# to be given the pages of every buffer anew cost 30 ms of system time for a 12 MP JPEG. Others pass these by.
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES), "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES)}
 
 #: The child's errors about a photo that may be over later, by the name of their class.
 _UNREADABLE = {error.__name__: error for error in (PhotoDenied, PhotoNotGiven, PhotoTooHeavy)}
@@ -74,7 +75,7 @@ class PhotoProcesses:
                 nice=settings.nice,
                 memory_mb=settings.reader_memory_mb,
                 idle_s=settings.unload_after_s or None,
-                environment=_GIVE_MEMORY_BACK,
+                environment=_MALLOC,
             )
             for _ in range(settings.reader_count if count is None else count)
         ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import logging
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +26,23 @@ from indexer.metadata.content_key import content_key
 from indexer.metadata.read_metadata import read_metadata
 from indexer.metadata.sidecar_files import MOST_JSON_BYTES, Takeout, find_takeout_files, read_takeout
 from indexer.model import FileCaption, FileStamp, PhotoMetadata, Reading, ThumbnailSize, WriteResult
-from indexer.reader.photo_requests import FileContent, Header, ReaderOptions, from_json, pack_reading, to_json
+from indexer.reader.photo_requests import (
+    KEPT_BYTES,
+    FileContent,
+    Header,
+    ReaderOptions,
+    from_json,
+    pack_reading,
+    to_json,
+)
 from indexer.reasons import ReasonCode
 
 if TYPE_CHECKING:
     pass
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +79,8 @@ class PhotoReader:
     def read(self, path: Path) -> Reading:
         """All that is read of one file: read once, decoded once. Raises `UnreadablePhoto` or `PhotoVanished`."""
         key, opened, metadata, stamp = self._open(path)
-        image = decode(opened, self._options.screen_px, metadata.orientation)
+        with _returning_memory() if opened.mime_type != "image/jpeg" else nullcontext():
+            image = decode(opened, self._options.screen_px, metadata.orientation)
         grid = make_grid(image, self._options.grid_px)
         thumbnails = {ThumbnailSize.GRID: encode_grid(grid), ThumbnailSize.SCREEN: encode_screen(image)}
         metadata = replace(metadata, damage=opened.damage)
@@ -152,6 +165,22 @@ class PhotoReader:
             machine_only=header["machine_only"],
             own_texts=header["own_texts"],
         )
+
+
+@contextmanager
+def _returning_memory() -> Iterator[None]:
+    """Around what takes much memory for a moment: what glibc keeps of freed buffers goes back to the system first
+    (malloc_trim(3)), and no buffer of meanwhile is kept (mallopt(3)). Other C libraries pass this by."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "malloc_trim"):
+        yield
+        return
+    library.malloc_trim(0)
+    library.mallopt(_M_MMAP_THRESHOLD, 256 << 10)
+    try:
+        yield
+    finally:
+        library.mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def _read_beside(place: Path, max_bytes: int) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import platform
 from io import BytesIO
 from pathlib import Path
 
@@ -274,3 +275,20 @@ async def test_a_cancelled_read_gives_its_process_back(tmp_path: Path) -> None:
         for task in waiting[:2]:
             task.cancel()
         assert (await waiting[2]).metadata.width_px == 2000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to keep")
+async def test_what_a_large_picture_took_goes_back(tmp_path: Path) -> None:
+    jpeg = write(tmp_path / "a.jpg", encoded(detailed((4000, 3000)), "JPEG"))
+    heic = write(tmp_path / "a.heic", encoded(Image.new("RGB", (4000, 3000), "red"), "HEIF"))
+    async with PhotoProcesses(settings_for(tmp_path), input_px=INPUT_PX, count=1) as photos:
+        await photos.read(jpeg)
+        kept_mb = resident_mb(photos.pids[0])
+        await photos.read(heic)
+        assert resident_mb(photos.pids[0]) < kept_mb + 5
+
+
+def resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
