@@ -150,6 +150,8 @@ def test_installed_run_twice_and_taken_out_again(machine: Machine) -> None:
     assert {path: machine.read(path) for path in kept} == kept
     assert machine.read("/srv/run-units/recollect") == service, "nothing was restarted"
 
+    steps = machine.run("env", "HOME=/nonexistent", machine.checkout / "deploy/uninstall", "--captions", "--dry-run")
+    assert "captions undo --all --config /etc/recollect/recollect.toml" in steps.stdout
     machine.run(machine.checkout / "deploy/uninstall")
     for gone in ("/opt/recollect", "/opt/recollect-releases", "/etc/systemd/system/recollect.service"):
         assert not os.path.lexists(machine.path(gone)), gone
