@@ -248,7 +248,7 @@ def test_only_the_catalogue_stops_a_start(library: Path, settings: Settings, bre
     with pytest.raises(StorageError) as raised, open_storage(settings):
         raise AssertionError("it can't be used")
     assert settings.catalogue_path.read_bytes() == before
-    wanted = "upgrade recollect" if breaking is newer else "captions are taken back from the photo files"
+    wanted = "upgrade recollect" if breaking is newer else "recollect doctor --rebuild"
     assert wanted in raised.value.hint
     assert "free space" not in raised.value.hint
 
@@ -258,17 +258,17 @@ def test_damage_inside_the_catalogue_names_the_right_cure(library: Path, setting
     flipped(settings.catalogue_path)
     with pytest.raises(StorageError) as raised, open_storage(settings) as storage:
         storage.catalogue.photos(storage.catalogue.photo_ids())
-    assert "captions are taken back from the photo files" in raised.value.hint
+    assert "recollect doctor --rebuild" in raised.value.hint
     assert "free space" not in raised.value.hint
 
 
 @pytest.mark.parametrize(
     ("code", "damaged", "readable", "hint"),
     [
-        (11, True, False, "taken back"),
-        (26, True, False, "taken back"),
-        (11 | 1 << 8, True, False, "taken back"),
-        (522, True, False, "taken back"),
+        (11, True, False, "doctor --rebuild"),
+        (26, True, False, "doctor --rebuild"),
+        (11 | 1 << 8, True, False, "doctor --rebuild"),
+        (522, True, False, "doctor --rebuild"),
         (13, False, True, "free some space"),
         (8, False, True, "right to write"),
         (14, False, True, "right to write"),
@@ -306,6 +306,6 @@ def test_the_catalogue_is_looked_through_as_a_whole(library: Path, settings: Set
         file.write(b"\x5a" * size)
     with stored(settings) as storage:
         assert storage.catalogue.check()
-        assert "captions are taken back from the photo files" in str(storage.catalogue.problem())
+        assert "recollect doctor --rebuild" in str(storage.catalogue.problem())
         with pytest.raises(StorageError):
             storage.catalogue.probe()
