@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import bisect
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from indexer.search.aliases import Alias, AliasKind, aliases_of
 from indexer.search.arrays import Floats, Ints, Mask
+from indexer.search.compounds import SHORTEST_COMPOUND
 from indexer.search.fields import APPEARANCE, GIVEN_BIT, STACK, folded_text
 from indexer.search.folding import StackColumns
 from indexer.search.languages import languages_among
@@ -23,6 +24,7 @@ from indexer.search.reasons import PhotoTexts
 
 _MIDDLE_STRENGTH = 128
 _KEPT_PHOTOS = 1000  # about 8 kB each
+_SHORTEST_PART = 3
 
 
 @dataclass(frozen=True)
@@ -128,17 +130,12 @@ class FoundPhotoCache:
 class CandidateWords:
     """The words that some photos have."""
 
-    words_sorted: list[str]
-    aliases: Mapping[tuple[AliasKind, str], tuple[str, ...]] = field(default_factory=dict)
+    photos: Sequence[FoundPhoto]
 
-    @classmethod
-    def of(cls, photos: Sequence[FoundPhoto]) -> Self:
-        """The words of these photos."""
-        aliases: dict[tuple[AliasKind, str], dict[str, None]] = {}
-        for alias in frozenset[Alias]().union(*(photo.aliases for photo in photos)):
-            aliases.setdefault((alias.kind, alias.text), {})[alias.word] = None
-        ordered = sorted({word for photo in photos for word in photo.strengths})
-        return cls(ordered, {key: tuple(sorted(own)) for key, own in aliases.items()})
+    @cached_property
+    def words_sorted(self) -> list[str]:
+        """Each once, in order."""
+        return sorted({word for photo in self.photos for word in photo.strengths})
 
     @cached_property
     def word_codes(self) -> dict[str, int]:
@@ -152,7 +149,26 @@ class CandidateWords:
 
     def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
         """The words that have this alias."""
-        return self.aliases.get((kind, text), ())
+        return tuple(
+            sorted(
+                {
+                    alias.word
+                    for photo in self._which_may_have(kind, text)
+                    for alias in photo.aliases
+                    if (alias.kind, alias.text) == (kind, text)
+                }
+            )
+        )
+
+    def _which_may_have(self, kind: AliasKind, text: str) -> Iterator[FoundPhoto]:
+        """Aliases are read of few photos: of those with a longer word that holds (but for its last letter) the part, or
+        with a text that has an umlaut."""
+        if kind is AliasKind.SPELLING:
+            yield from (photo for photo in self.photos if not all(own.isascii() for _, own, _ in photo.texts))
+            return
+        beginning = text[:-1] if len(text) > _SHORTEST_PART else text
+        longer = {word for word in self.words_sorted if beginning in word and len(word) >= SHORTEST_COMPOUND}
+        yield from (photo for photo in self.photos if not longer.isdisjoint(photo.strengths))
 
     def languages(self) -> tuple[str, ...]:
         """The languages that the words are in, besides English."""
@@ -172,7 +188,7 @@ class Candidates:
     @cached_property
     def names(self) -> CandidateWords:
         """The words of these photos."""
-        return CandidateWords.of(self.photos)
+        return CandidateWords(self.photos)
 
     def scores(self, codes: Ints, qualities: Floats) -> Floats:
         """Per photo the best of strength times quality among `codes`; 0 where it has none of them."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+import msgspec
 import urllib3
 
 from indexer.errors import SearchError
@@ -45,6 +46,7 @@ _HINTS = {
     "index_not_found": Message("it is made, and filled from the catalogue, by `recollect serve` or `recollect index`")
 }
 TOO_LARGE = "payload_too_large"
+_DEPTH_OF_HITS = 2  # below the answer, its results, and their hits
 
 
 class Refusal(SearchError):
@@ -71,6 +73,24 @@ class JsonObject(dict[str, Any]):
             Message("what answers in the place of Meilisearch does not tell %(name)s", name=repr(name)),
             hint=_OTHER_HINT,
         )
+
+
+def read_json(data: bytes) -> Any:
+    """A JSON text whose objects are `JsonObject`s down to the hits of a search. Those in hits are many, and plain.
+
+    Raises `ValueError`, `RecursionError`.
+    """
+    return _with_json_objects(msgspec.json.decode(data))
+
+
+def _with_json_objects(value: Any, *, depth: int = _DEPTH_OF_HITS) -> Any:
+    if isinstance(value, list):
+        return [_with_json_objects(item, depth=depth) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return JsonObject(
+        {name: _with_json_objects(item, depth=depth - 1) if depth else item for name, item in value.items()}
+    )
 
 
 class Connection:
@@ -197,8 +217,8 @@ class Connection:
 
     def _read(self, answer: urllib3.BaseHTTPResponse, key: str) -> Any:
         try:
-            response = json.loads(answer.data, object_hook=JsonObject) if answer.data else None
-        except ValueError:
+            response = read_json(answer.data) if answer.data else None
+        except (ValueError, RecursionError):
             response = None
         if 200 <= answer.status < 300 and (isinstance(response, JsonObject) or answer.status == 204):
             return response
