@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.catalogue import Catalogue
-from indexer.catalogue.rows import photo_from_row
+from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, photo_from_row
 from indexer.errors import StorageError
 from indexer.model import CaptionPlace, JobKind
 from indexer.recovery.finishing import sync
@@ -157,6 +157,7 @@ def _take_over(path: Path, fresh: Path) -> Counter[str]:
         writer.execute("BEGIN IMMEDIATE")
         for row in reader.rows():
             _take_over_row(row, tables, counts)
+        counts["unreadable"] += _drop_senseless_files(writer)
         _settle(writer)
         counts["unreadable"] += reader.unreadable_rows
         counts["photos"] -= counts["corrections only"]
@@ -291,6 +292,18 @@ _SETTLE = (
     """UPDATE photo SET gone = NOT EXISTS
     (SELECT 1 FROM file WHERE photo_id = photo.id AND missing_since IS NULL)""",
 )
+
+
+def _drop_senseless_files(writer: sqlite3.Connection) -> int:
+    """Takes out the files of which a value makes no sense: the next scan finds them as new ones. Gives their number."""
+    senseless = []
+    for row in writer.execute(f"SELECT {FILE_COLUMNS} FROM file JOIN root ON root.id = file.root_id"):
+        try:
+            file_from_row(row)
+        except sqlite3.DatabaseError:
+            senseless.append((row["file_id"],))
+    writer.executemany("DELETE FROM file WHERE id = ?", senseless)
+    return len(senseless)
 
 
 def _settle(writer: sqlite3.Connection) -> None:

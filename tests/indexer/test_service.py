@@ -492,7 +492,7 @@ async def test_a_service_whose_catalogue_gets_damaged_stays_and_writes_nothing_m
         damaged = settings.catalogue_path.read_bytes()
         with pytest.raises(sqlite3.DatabaseError):
             storage.catalogue.queue.retry_set_aside()
-        with pytest.raises(StorageError, match=r"move catalogue\.db"):
+        with pytest.raises(StorageError, match="recollect doctor --rebuild"):
             storage.catalogue.probe()
         assert settings.catalogue_path.read_bytes() == damaged
         stop.set()

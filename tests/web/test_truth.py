@@ -154,7 +154,7 @@ async def test_a_damaged_catalogue_is_told_by_health_and_by_the_pages(page: Page
     assert set(health["problems"]) == {"catalogue"}
     assert str(page.settings.data_dir) not in str(health)
     body = await page.text(f"/photo/{content_key('2024/photo 0000.jpg')}", status=503)
-    assert "captions are taken back from the photo files" in body
+    assert "recollect doctor --rebuild" in body
     assert "free space" not in body
     assert "is damaged" in (await page.json("/api/status"))["catalogue_problem"]
     assert "is damaged" in await page.text("/status")

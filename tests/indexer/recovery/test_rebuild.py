@@ -215,6 +215,18 @@ def test_random_damage_never_stops_it(settings: Settings) -> None:
         assert damage_of(settings.catalogue_path) is None, seed
 
 
+def test_a_file_of_which_a_value_makes_no_sense_is_found_as_a_new_one(settings: Settings) -> None:
+    with closing(sqlite3.connect(settings.catalogue_path)) as connection, connection:
+        connection.execute("UPDATE file SET obstacle = 'nonsense' WHERE id = (SELECT min(id) FROM file)")
+        (files,) = connection.execute("SELECT count(*) FROM file").fetchone()
+    assert "not a valid Obstacle" in (damage_of(settings.catalogue_path) or "")
+    outcome = rebuild_catalogue(settings.catalogue_path)
+    assert damage_of(settings.catalogue_path) is None
+    assert outcome.unreadable == 1
+    with closing(sqlite3.connect(settings.catalogue_path)) as connection:
+        assert connection.execute("SELECT count(*) FROM file").fetchone() == (files - 1,)
+
+
 def test_a_full_disk_leaves_everything_as_it_was(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     data = bytearray(settings.catalogue_path.read_bytes())
     no_header(data)
