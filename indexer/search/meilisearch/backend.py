@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -306,11 +307,13 @@ class MeilisearchSearch:
 
 
 def _merged_counts(name: str, several: Iterable[Mapping[str, int]], limit: int) -> tuple[FacetCount, ...]:
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for counted in several:
-        for value, count in counted.items():
-            counts[unescaped(value)] = counts.get(unescaped(value), 0) + count
-    found = [FacetCount(value, count) for value, count in counts.items()]
+        counts.update(counted)
+    least = 0
+    if name not in BY_VALUE and 0 < limit < len(counts):  # there may be thousands of folders
+        least = heapq.nlargest(limit, counts.values())[-1]
+    found = [FacetCount(unescaped(value), count) for value, count in counts.items() if count >= least]
     if name in BY_VALUE:
         found.sort(key=lambda item: (len(item.value), item.value), reverse=True)
     else:
