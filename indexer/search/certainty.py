@@ -11,6 +11,7 @@ fits the numbers below and measures them on words that they were not fitted on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -34,6 +35,8 @@ PLURAL = 0.8
 _EVIDENCE, _COSINE, _BIAS = 0.91, 1.79, -1.23
 _EVIDENCE_ALONE, _BIAS_ALONE = 1.0, -0.7
 _LEAST, _MOST = 0.01, 0.99
+#: From so much evidence on a word is sure where the photo has no embedding: where `probabilities` reaches `SURE_ALONE`.
+SURE_EVIDENCE = 1 / (1 + math.exp((_BIAS_ALONE - math.log(SURE_ALONE / (1 - SURE_ALONE))) / _EVIDENCE_ALONE))
 
 
 def evidence_shares(qualities: Mapping[str, float]) -> Sequence[tuple[float, Mapping[str, float]]]:
