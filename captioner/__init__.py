@@ -1,7 +1,8 @@
 """Captions images. Knows nothing of photo libraries, EXIF or search, and imports no TensorFlow.
 
-`ipc` is a supervised child process, `inference` runs a model bundle, `training` makes one. The names below are the
-public interface; those of other modules are imported at their first use, so that `import captioner` stays light.
+`ipc` is a supervised child process, `inference` runs a model bundle, `cluster` has other machines run it, too, and
+`training` makes one. The names below are the public interface; those of other modules are imported at their first use,
+so that `import captioner` stays light.
 
 Errors:
 
@@ -9,6 +10,8 @@ Errors:
     ├── CaptionerGone        the child process died, hung or was stopped while it held the request
     │   └── CaptionerUnavailable  no child could be started: says nothing of the image
     └── BundleError          the model bundle is missing, damaged or of another format: about the set-up
+    ClusterError             other machines can't be used as it is set up: Dask, an address or a certificate
+    FaceError                the faces of one picture could not be looked for; its kinds are in `captioner.faces`
 """
 
 from __future__ import annotations
@@ -18,7 +21,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from captioner.faces import (
+    DEFAULT_FACE_BUNDLE,
+    FACE_VECTOR_LENGTH,
+    Face,
+    FaceError,
+    FaceFinder,
+    FaceFinderGone,
+    FaceFinderUnavailable,
+    FaceModel,
+)
+
 if TYPE_CHECKING:
+    from captioner.cluster.captioner import ClusterCaptioner
+    from captioner.cluster.connection import connected_captioner, look_at_cluster
+    from captioner.cluster.worker import run_scheduler, run_worker
+    from captioner.inference.faces.process import FaceProcess, read_face_model
     from captioner.inference.preprocess import squash
     from captioner.inference.process import CaptionerProcess, read_model_name
     from captioner.inference.text_tower import TextTower, blend
@@ -26,14 +44,23 @@ if TYPE_CHECKING:
 #: name -> the module that it is imported from at its first use.
 _LAZY = {
     "CaptionerProcess": "captioner.inference.process",
+    "ClusterCaptioner": "captioner.cluster.captioner",
     "TextTower": "captioner.inference.text_tower",
     "blend": "captioner.inference.text_tower",
+    "connected_captioner": "captioner.cluster.connection",
+    "look_at_cluster": "captioner.cluster.connection",
+    "FaceProcess": "captioner.inference.faces.process",
+    "read_face_model": "captioner.inference.faces.process",
     "read_model_name": "captioner.inference.process",
+    "run_scheduler": "captioner.cluster.worker",
+    "run_worker": "captioner.cluster.worker",
     "squash": "captioner.inference.preprocess",
 }
 
 __all__ = [
     "DEFAULT_BUNDLE",
+    "DEFAULT_FACE_BUNDLE",
+    "FACE_VECTOR_LENGTH",
     "SURE_TAG",
     "BundleError",
     "Caption",
@@ -42,10 +69,26 @@ __all__ = [
     "CaptionerGone",
     "CaptionerProcess",
     "CaptionerUnavailable",
+    "ClusterCaptioner",
+    "ClusterError",
+    "ClusterState",
+    "ClusterWorker",
+    "Face",
+    "FaceError",
+    "FaceFinder",
+    "FaceFinderGone",
+    "FaceFinderUnavailable",
+    "FaceModel",
+    "FaceProcess",
     "Tag",
     "TextTower",
     "blend",
+    "connected_captioner",
+    "look_at_cluster",
+    "read_face_model",
     "read_model_name",
+    "run_scheduler",
+    "run_worker",
     "squash",
 ]
 
@@ -69,6 +112,10 @@ class CaptionerUnavailable(CaptionerGone):
 
 class BundleError(CaptionError):
     """A model bundle can't be used; the message says which file, what was expected and what to do."""
+
+
+class ClusterError(Exception):
+    """Other machines can't be used as it is set up; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +144,31 @@ class Caption:
     def sure_tags(self) -> tuple[Tag, ...]:
         """The tags that are shown."""
         return tuple(tag for tag in self.tags if tag.probability >= SURE_TAG)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterWorker:
+    """A worker of another machine, as the scheduler names it."""
+
+    name: str
+    captions: int  # that it has made since it was connected
+    problem: str = ""  # why it is not used just now
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """How captioning by other machines stands."""
+
+    address: str  # of the scheduler
+    problem: str  # why the scheduler can't be asked; "" where it answers
+    workers: tuple[ClusterWorker, ...] = ()
+    captions_here: int = 0
+    captions_elsewhere: int = 0
+
+    @property
+    def used(self) -> int:
+        """How many workers are used."""
+        return sum(not worker.problem for worker in self.workers)
 
 
 class Captioner(Protocol):

@@ -25,6 +25,7 @@ from captioner.inference.manifest import (
     Manifest,
 )
 from captioner.inference.preprocess import FUNCTION_WORDS, UNKNOWN, Vocabulary, content_ids, content_words, normalise
+from captioner.inference.tflite import TFLiteModel
 
 Floats = NDArray[np.float32]
 EncoderOutputs = Mapping[str, NDArray[Any]]
@@ -69,8 +70,8 @@ class LiteRTCaptioner:
         self._word_embeddings = None
         if WORD_EMBEDDINGS in self.manifest.files and "embedding" in self.manifest.outputs:
             self._word_embeddings = _read_word_embeddings(bundle / WORD_EMBEDDINGS, decoding.vocabulary)
-        self._encoder = _Model(bundle / ENCODER, "encode", threads)
-        self._decoder = _Model(bundle / DECODER, "decode_step", threads)
+        self._encoder = TFLiteModel(bundle / ENCODER, "encode", threads)
+        self._decoder = TFLiteModel(bundle / DECODER, "decode_step", threads)
 
     @property
     def input_px(self) -> int:
@@ -210,7 +211,7 @@ class LiteRTCaptioner:
 class _DecoderSteps:
     """`decode_step` with its key/value cache, which stays in the model's own memory."""
 
-    def __init__(self, model: _Model) -> None:
+    def __init__(self, model: TFLiteModel) -> None:
         self._model = model
 
     def __call__(self, tokens: NDArray[np.int32], position: int, parents: NDArray[np.int32]) -> Floats:
@@ -222,57 +223,6 @@ class _DecoderSteps:
         self._model.set(tokens=tokens, position=np.array([position], np.int32))
         self._model.run()
         return self._model.output("logp")
-
-
-class _Model:
-    """A TFLite model of one signature. An input stays as it was set until it is set again.
-
-    A signature runner takes every input anew, and asks for their shapes and memory: a fifth of the decoder's step.
-    """
-
-    def __init__(self, path: Path, signature: str, threads: int) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-            runner = self._interpreter.get_signature_runner(signature)
-        except (ValueError, RuntimeError) as error:
-            raise BundleError(
-                f"{path} can't be opened as a TFLite model with the signature {signature}: {error}"
-            ) from error
-        self._inputs = {name: found["index"] for name, found in runner.get_input_details().items()}
-        self._outputs = {name: found["index"] for name, found in runner.get_output_details().items()}
-
-    def set(self, **values: NDArray[Any]) -> None:
-        """Set inputs, by their names in the signature."""
-        for name, value in values.items():
-            self._interpreter.set_tensor(self._inputs[name], value)
-
-    def clear(self, name: str) -> None:
-        """Set an input to zeros."""
-        self._interpreter.tensor(self._inputs[name])().fill(0)
-
-    def feed_back(self, name: str, places: NDArray[np.int32], axis: int) -> None:
-        """Set an input to what the last run gave under the same name, taken from `places` of one axis.
-
-        No view is kept: the interpreter refuses to run while there is one.
-        """
-        found, wanted = (self._interpreter.tensor(of[name])() for of in (self._outputs, self._inputs))
-        np.take(found, places, axis=axis, out=wanted, mode="clip")
-
-    def run(self) -> None:
-        """Compute the outputs."""
-        self._interpreter.invoke()
-
-    def output(self, name: str) -> NDArray[Any]:
-        """A copy of an output of the last run."""
-        found: NDArray[Any] = self._interpreter.get_tensor(self._outputs[name])
-        return found
-
-    def outputs(self) -> dict[str, NDArray[Any]]:
-        """Copies of all outputs of the last run, by their names."""
-        return {name: self.output(name) for name in self._outputs}
 
 
 def _read_vocabulary(path: Path, expected: int) -> Vocabulary:

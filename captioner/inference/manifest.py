@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from captioner import BundleError
 from captioner.inference.evidence import EvidenceModel
@@ -121,20 +121,7 @@ class Manifest:
     @classmethod
     def read(cls, bundle: Path) -> Manifest:
         """Read `bundle`/manifest.json; its files are not checked."""
-        path = bundle / MANIFEST
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise BundleError(f"no model bundle at {bundle}: {MANIFEST} is missing; {_HINT}") from None
-        except (OSError, ValueError) as error:
-            raise BundleError(f"{path} can't be read: {error}; {_HINT}") from error
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            found = data.get("format") if isinstance(data, dict) else None
-            raise BundleError(f"{path} is of bundle format {found!r}; this recollect reads format {FORMAT}; {_HINT}")
-        try:
-            return cls._parse(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BundleError(f"{path} is not as it should be: {type(error).__name__} {error}; {_HINT}") from error
+        return parse_manifest(bundle, FORMAT, cls._parse)
 
     @classmethod
     def _parse(cls, data: dict[str, Any]) -> Manifest:
@@ -142,7 +129,7 @@ class Manifest:
         if unknown:
             raise ValueError(f"unknown keys {sorted(unknown)}")
         before = data["preprocessing"]
-        found = cls(
+        return cls(
             name=str(data["name"]),
             version=int(data["version"]),
             preprocessing=Preprocessing(
@@ -151,39 +138,75 @@ class Manifest:
             decoding=Decoding(**data["decoding"]),
             tagging=Tagging(**data["tagging"]),
             confidence=Confidence(**data["confidence"]),
-            files={name: FileEntry(**entry) for name, entry in data["files"].items()},
+            files=parse_files(data["files"], REQUIRED_FILES),
             outputs=tuple(data["outputs"]),
             evidence=_evidence(data.get("evidence")),
             scores=dict(data["scores"]),
             training=dict(data["training"]),
         )
-        missing = set(REQUIRED_FILES) - found.files.keys()
-        if missing:
-            raise ValueError(f"it lists no {', '.join(sorted(missing))}")
-        if any(Path(name).name != name for name in found.files):
-            raise ValueError("a file of a bundle lies in its directory itself")
-        return found
 
     def check(self, bundle: Path, names: Iterable[str] | None = None) -> None:
         """Compare the files of the bundle, or those of them in `names`, with their sizes and sha-256."""
-        for name in self.files if names is None else names:
-            path, expected = bundle / name, self.files[name]
-            try:
-                found = FileEntry.measure(path)
-            except FileNotFoundError:
-                raise BundleError(f"{path} is missing from the model bundle {self.model}; {_HINT}") from None
-            except OSError as error:
-                raise BundleError(f"{path} can't be read: {error.strerror}; {_HINT}") from error
-            if found != expected:
-                raise BundleError(
-                    f"{path} is damaged: expected {expected.size_bytes} bytes with sha-256 {expected.sha256[:12]}..., "
-                    f"got {found.size_bytes} bytes with {found.sha256[:12]}...; {_HINT}"
-                )
+        check_files(bundle, self.model, {name: self.files[name] for name in (self.files if names is None else names)})
 
     def write(self, bundle: Path) -> None:
         """Write `bundle`/manifest.json."""
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (bundle / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        write_manifest(bundle, asdict(self))
+
+
+Parsed = TypeVar("Parsed")
+
+
+def parse_manifest(bundle: Path, expected: int | str, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+    """What `parse` makes of `bundle`/manifest.json, which must be of the `expected` format. Raises `BundleError`."""
+    path = bundle / MANIFEST
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"no model bundle at {bundle}: {MANIFEST} is missing; {_HINT}") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} can't be read: {error}; {_HINT}") from error
+    if not isinstance(data, dict) or data.get("format") != expected:
+        found = data.get("format") if isinstance(data, dict) else None
+        raise BundleError(f"{path} is of bundle format {found!r}; this recollect reads format {expected}; {_HINT}")
+    try:
+        return parse(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"{path} is not as it should be: {type(error).__name__} {error}; {_HINT}") from error
+
+
+def parse_files(data: Mapping[str, Any], required: Iterable[str]) -> dict[str, FileEntry]:
+    """The manifest's table of files. Raises `ValueError` where a required one is missing or one lies elsewhere."""
+    files = {name: FileEntry(**entry) for name, entry in data.items()}
+    missing = set(required) - files.keys()
+    if missing:
+        raise ValueError(f"it lists no {', '.join(sorted(missing))}")
+    if any(Path(name).name != name for name in files):
+        raise ValueError("a file of a bundle lies in its directory itself")
+    return files
+
+
+def check_files(bundle: Path, model: str, files: Mapping[str, FileEntry]) -> None:
+    """Compare files of the bundle with their sizes and sha-256. Raises `BundleError`."""
+    for name, expected in files.items():
+        path = bundle / name
+        try:
+            found = FileEntry.measure(path)
+        except FileNotFoundError:
+            raise BundleError(f"{path} is missing from the model bundle {model}; {_HINT}") from None
+        except OSError as error:
+            raise BundleError(f"{path} can't be read: {error.strerror}; {_HINT}") from error
+        if found != expected:
+            raise BundleError(
+                f"{path} is damaged: expected {expected.size_bytes} bytes with sha-256 {expected.sha256[:12]}..., "
+                f"got {found.size_bytes} bytes with {found.sha256[:12]}...; {_HINT}"
+            )
+
+
+def write_manifest(bundle: Path, data: Mapping[str, Any]) -> None:
+    """Write `bundle`/manifest.json."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    (bundle / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def _evidence(data: Mapping[str, Any] | None) -> EvidenceModel | None:

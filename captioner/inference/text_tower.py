@@ -166,7 +166,9 @@ def embedding_weight(query_words: int) -> float:
     return _MIN_WEIGHT + (_MAX_WEIGHT - _MIN_WEIGHT) * share
 
 
-def blend(words: AnyFloats, cosines: AnyFloats, query_words: int) -> NDArray[np.float32]:
+def blend(
+    words: AnyFloats, cosines: AnyFloats, query_words: int, among: AnyFloats | None = None
+) -> NDArray[np.float32]:
     """The score of each photo, from its word score and the cosine of its embedding with the query's.
 
     Cosines between images and texts lie in a narrow band that differs by model and by query, so they are scaled: the
@@ -176,11 +178,13 @@ def blend(words: AnyFloats, cosines: AnyFloats, query_words: int) -> NDArray[np.
         words: (n,) in 0..1, how well a photo's words match; 0 where they don't.
         cosines: (n,) between the query and each photo; 0 where a photo has no embedding.
         query_words: content words of the query.
+        among: cosines of all photos, where `words` and `cosines` are those of some.
 
     Returns:
         (n,) in 0..1; the same as `words` where no photo is nearer to the query than the others.
     """
-    known = cosines[cosines != 0]
+    among = cosines if among is None else among
+    known = among[among != 0]
     ordinary, best = (_median(known), float(known.max())) if len(known) else (0.0, 0.0)
     if best - ordinary < _TOLERANCE:
         return np.asarray(words, np.float32)

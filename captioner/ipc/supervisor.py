@@ -187,6 +187,15 @@ class ChildProcess:
         if self._unloading:
             await asyncio.wait([self._unloading])
 
+    async def unload(self) -> None:
+        """Stops the child where it has nothing in hand, and returns once it has ended; what is asked from now on waits
+        for the next one."""
+        if not (self._open or self._starting or self._closed) and self._run and self._run.alive:
+            _log.info("%s is stopped: its memory is wanted", self._command.name)
+            self._unloading = asyncio.create_task(self._run.stop(self._grace_s))
+        if self._unloading:
+            await asyncio.wait([self._unloading])
+
     def _wait_for_work(self) -> None:
         """From now on `idle_s`."""
         if self._idle:

@@ -7,6 +7,7 @@ Programs, `python -m captioner.training.NAME`:
       pretrained             published weights to start from; non_photos: images of other types
     train                  one stage of training
     export                 a bundle of trained weights; fit_evidence: its probabilities of words
+    face_export            the face bundle, of published weights that face_networks reads
     evaluate               scores of a bundle; contact_sheet: photos with their captions
 
 What they are made of:

@@ -42,7 +42,7 @@ FILES = (
 )  # fmt: skip
 #: COCO 2017's two parts. Which one a photo is in says nothing of Karpathy's splits, which are older.
 PARTS = ("train2017", "val2017")
-#: Karpathy's word for each photo, and the file it goes to. What others train on is his train and restval.
+#: Names of Karpathy's splits, and the file that each goes to. What others train on is his train and restval.
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
 
 
@@ -105,9 +105,9 @@ def assign_splits(photos: Mapping[int, Photo], splits: Mapping[int, str]) -> dic
     if unknown:
         raise CocoError(f"dataset_coco.json has splits that aren't known: {', '.join(sorted(unknown))}")
     found: dict[str, list[Photo]] = {name: [] for name in dict.fromkeys(SPLITS.values())}
-    for number in photos.keys() & splits.keys():
-        found[SPLITS[splits[number]]].append(photos[number])
-    return {name: sorted(some, key=lambda photo: photo.name) for name, some in found.items()}
+    for photo_id in photos.keys() & splits.keys():
+        found[SPLITS[splits[photo_id]]].append(photos[photo_id])
+    return {name: sorted(chosen, key=lambda photo: photo.name) for name, chosen in found.items()}
 
 
 def write_splits(directory: Path) -> dict[str, int]:
@@ -121,7 +121,7 @@ def write_splits(directory: Path) -> dict[str, int]:
         there = set(photo_names(directory))
     except zipfile.BadZipFile as error:
         raise CocoError(f"a zip file in {directory} is damaged: {error}") from error
-    present = {number: photo for number, photo in photos.items() if photo.name in there}
+    present = {photo_id: photo for photo_id, photo in photos.items() if photo.name in there}
     for missing, what in (
         (len(photos) - len(present), "photos with captions are in no zip and no folder here"),
         (len(present.keys() - splits.keys()), "photos are in no split of Karpathy's"),
@@ -132,9 +132,9 @@ def write_splits(directory: Path) -> dict[str, int]:
     found = assign_splits(present, splits)
     if not any(found.values()):
         raise CocoError(f"no photo of {' or '.join(PARTS)} is in {directory}, neither as a zip nor as a folder")
-    for name, some in found.items():
-        _write(directory / f"{name}.jsonl", some)
-    return {name: len(some) for name, some in found.items()}
+    for name, chosen in found.items():
+        _write(directory / f"{name}.jsonl", chosen)
+    return {name: len(chosen) for name, chosen in found.items()}
 
 
 def _write(path: Path, photos: Sequence[Photo]) -> None:
@@ -161,7 +161,7 @@ def _read(directory: Path, archive: str, member: str) -> Any:
 
 
 def _parse_remotes(path: str) -> tuple[Remote, ...]:
-    """Files to be had elsewhere."""
+    """What the JSON file of `--files` names in place of COCO's own addresses."""
     try:
         return tuple(Remote(**row) for row in json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:

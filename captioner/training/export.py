@@ -249,9 +249,16 @@ LEAST_WEIGHTS = 5_000
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def convert(signature: str, function: Any, inputs: Mapping[str, tuple[Sequence[int], str]], variables: Sequence[Any],
-            dynamic_range: bool = False) -> bytes:  # fmt: skip
-    """A function of Keras layers as a TFLite model with one signature, of built-in operations only."""
+def convert(signature: str, function: Any, inputs: Mapping[str, tuple[Sequence[int | None], str]],
+            variables: Sequence[Any], dynamic_range: bool = False,
+            examples: Sequence[Mapping[str, NDArray[np.float32]]] = ()) -> bytes:  # fmt: skip
+    """A function of Keras layers as a TFLite model with one signature, of built-in operations only.
+
+    Args:
+        dynamic_range: int8 weights.
+        examples: inputs by which int8 weights and int8 maps are scaled; none: maps stay float. Inputs and
+            outputs are float.
+    """
     import tensorflow as tf
 
     module = tf.Module()
@@ -265,8 +272,11 @@ def convert(signature: str, function: Any, inputs: Mapping[str, tuple[Sequence[i
         tf.saved_model.save(module, directory, signatures={signature: concrete})
         converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=[signature])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if dynamic_range:
+        if dynamic_range or examples:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if examples:
+            converter.representative_dataset = lambda: ((signature, example) for example in examples)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         return bytes(converter.convert())
 
 

@@ -498,6 +498,24 @@ async def test_what_is_no_work_keeps_no_child_alive() -> None:
                 await asyncio.sleep(0.05)
 
 
+async def test_a_child_without_work_ends_when_its_memory_is_wanted_and_one_at_work_goes_on() -> None:
+    async with child() as process:
+        first = process.pid
+        slow = asyncio.create_task(process.request({"do": "nap", "seconds": 0.3}))
+        await asyncio.sleep(0)
+        await process.unload()
+        assert process.pid == first
+        await slow
+        await asyncio.gather(process.unload(), process.unload())
+        assert process.pid is None
+        assert first is not None
+        assert is_gone(first)
+        assert (await process.request({"number": 1})).header == {"number": 1}
+        again = asyncio.gather(process.unload(), process.request({"number": 2}))
+        assert (await again)[1].header == {"number": 2}
+    await process.unload()
+
+
 async def test_requests_at_the_very_moment_of_the_stop_are_answered() -> None:
     async with child(idle_s=0.05) as process:
         for number in range(12):

@@ -206,3 +206,23 @@ def test_only_layers_of_enough_weights_are_quantised() -> None:
                  if found["shape"].prod() in (few, many)}  # fmt: skip
         assert kinds == wanted
     assert quantise_dense(content, many + 1) == content  # nothing is large enough
+
+
+# TensorFlow's own calibration still uses its old interpreter.
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+def test_examples_make_the_maps_of_eight_bits_and_leave_in_and_output_float() -> None:
+    seen = keras.Input((8, 8, 4), batch_size=1)
+    first = keras.layers.Conv2D(16, 3, activation="relu", name="first")(seen)
+    model = keras.Model(seen, keras.layers.Conv2D(8, 3, name="second")(first))
+    examples = np.random.default_rng(0).uniform(-1, 1, (20, 1, 8, 8, 4)).astype(np.float32)
+    content = convert("call", lambda x: {"y": model(x)}, {"x": ((1, 8, 8, 4), "float32")}, model.variables,
+                      examples=[{"x": example} for example in examples])  # fmt: skip
+    interpreter = Interpreter(model_content=content)
+    maps = {
+        found["dtype"].__name__ for found in interpreter.get_tensor_details() if tuple(found["shape"]) == (1, 6, 6, 16)
+    }
+    assert maps == {"int8"}
+    given = dict(interpreter.get_signature_runner("call")(x=examples[0]))["y"]
+    expected = np.asarray(model(examples[0]))
+    assert given.dtype == np.float32
+    np.testing.assert_allclose(given, expected, atol=0.03 * np.abs(expected).max())
