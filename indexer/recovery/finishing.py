@@ -16,7 +16,11 @@ KEPT_SETTINGS = "settings-of-the-backup.toml"
 LOCK = "recollect.lock"
 #: What a restore takes the place of; the search index is derived from the catalogue.
 REPLACED = (
-    *(name + ending for name in ("catalogue.db", "thumbnails.db", "search.db") for ending in ("", "-wal", "-shm")),
+    *(
+        name + ending
+        for name in ("catalogue.db", "thumbnails.db", "search.db", "faces.db")
+        for ending in ("", "-wal", "-shm")
+    ),
     *("captions.jsonl", "remembered.json", "session.key", "sessions.json", "meilisearch-keys.json", KEPT_SETTINGS),
 )
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-#: What `Database` files have; SQLite's own default since 3.12.
-_PAGE_BYTES = 4096
+from indexer.sqlite.file_header import PAGE_BYTES
+
 _FILE_HEADER_BYTES = 100
 _TABLE_LEAF = 0x0D
 _LEAF_HEADER_BYTES = 8
@@ -27,7 +28,8 @@ Row = tuple[int, list[Value]]
 
 
 class PageReader:
-    """The rows of a database file with its write-ahead log. Raises `OSError` where the file can't be read."""
+    """The rows of a database file with its write-ahead log; of the log alone where the file is gone. Raises `OSError`
+    where they can't be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,25 +38,25 @@ class PageReader:
 
     def rows(self) -> Iterator[Row]:
         """Every row that can be read, page by page."""
-        with self._path.open("rb") as file:
+        with self._path.open("rb") if self._path.exists() else BytesIO() as file:
             self._file = file
-            self._pages = max(self._path.stat().st_size // _PAGE_BYTES, max(self._in_wal, default=0))
+            self._pages = max(file.seek(0, SEEK_END) // PAGE_BYTES, max(self._in_wal, default=0))
             for number in range(1, self._pages + 1):
                 yield from self._rows_of_page(number)
 
     def _page(self, number: int) -> bytes:
         if number in self._in_wal:
             return self._in_wal[number]
-        self._file.seek((number - 1) * _PAGE_BYTES)
-        return self._file.read(_PAGE_BYTES)
+        self._file.seek((number - 1) * PAGE_BYTES)
+        return self._file.read(PAGE_BYTES)
 
     def _rows_of_page(self, number: int) -> Iterator[Row]:
         page, start = self._page(number), _FILE_HEADER_BYTES if number == 1 else 0
-        if len(page) < _PAGE_BYTES or page[start] != _TABLE_LEAF:
+        if len(page) < PAGE_BYTES or page[start] != _TABLE_LEAF:
             return
         (cells,) = struct.unpack_from(">H", page, start + 3)
         first = start + _LEAF_HEADER_BYTES
-        if first + 2 * cells > _PAGE_BYTES:
+        if first + 2 * cells > PAGE_BYTES:
             return
         for (position,) in struct.iter_unpack(">H", page[first : first + 2 * cells]):
             try:
@@ -71,7 +73,7 @@ class PageReader:
 
     def _payload(self, page: bytes, position: int, size: int) -> bytes:
         """What a page has no room for goes on in a chain of others (1.6, "overflow pages")."""
-        usable = _PAGE_BYTES
+        usable = PAGE_BYTES
         if size <= usable - 35:
             return _slice(page, position, size)
         least = (usable - 12) * 32 // 255 - 23
@@ -158,10 +160,10 @@ def _pages_in_wal(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _committed(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     header = file.read(_WAL_HEADER_BYTES)
-    if len(header) < _WAL_HEADER_BYTES or struct.unpack_from(">I", header, 8)[0] != _PAGE_BYTES:
+    if len(header) < _WAL_HEADER_BYTES or struct.unpack_from(">I", header, 8)[0] != PAGE_BYTES:
         return
     waiting: list[tuple[int, bytes]] = []
-    while len(frame := file.read(_FRAME_HEADER_BYTES + _PAGE_BYTES)) == _FRAME_HEADER_BYTES + _PAGE_BYTES:
+    while len(frame := file.read(_FRAME_HEADER_BYTES + PAGE_BYTES)) == _FRAME_HEADER_BYTES + PAGE_BYTES:
         number, pages_after_commit = struct.unpack_from(">II", frame)
         if frame[8:16] != header[16:24] or number == 0:
             return

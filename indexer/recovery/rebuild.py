@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.catalogue import Catalogue
+from indexer.catalogue.people import AssignedBy
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row, photo_from_row
 from indexer.errors import StorageError
 from indexer.model import CaptionPlace, JobKind
@@ -30,8 +31,9 @@ from indexer.recovery.finishing import sync
 from indexer.recovery.page_reader import PageReader, Row, Value
 from indexer.sqlite.database import NewerDatabase, read_only_connection
 from indexer.sqlite.errors import damage_error, is_damage
+from indexer.sqlite.file_header import header_damage
 
-_MAGIC = b"SQLite format 3\0"
+_BOX_NUMBERS = 6  # and score and size
 _KEY = re.compile(r"[0-9a-f]{32}")
 #: Of a photo's row, what is drawn anew, or is about the search index of before.
 _DRAWN_ANEW = {"search_revision", "refused_revision", "refused_reason", "stack", "stack_due", "gone"}
@@ -40,6 +42,10 @@ _NEWER = {
     "root": "excluded.walk > root.walk",
     "file": "coalesce(excluded.settled_at, '') > coalesce(file.settled_at, '')",
     "job": "0",
+    "person": "excluded.decided > person.decided OR (excluded.name IS NOT NULL AND person.name IS NULL)",
+    "face": "excluded.person_id IS NOT NULL AND face.person_id IS NULL",
+    "not_person": "0",
+    "not_same": "0",
 }
 #: A row of which no more than this reads is worth it: what people did.
 _OF_PEOPLE = ("corrected_text", "corrected_at", "added_words", "wrong_text")
@@ -61,11 +67,10 @@ class Rebuilt:
 def damage_of(path: Path) -> str | None:
     """What is wrong with a catalogue; None where it is sound. Raises `StorageError` where it can't be told, or where it
     is a newer recollect's: that is no damage."""
+    if (damage := header_damage(path)) is not None:
+        return damage
     if not path.exists():
         return "it is not there"
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            return "it is no database"  # SQLite would throw away the log beside it
     try:
         _check(path)
     except NewerDatabase:
@@ -126,33 +131,47 @@ def _remove(path: Path) -> None:
 
 
 def _change_places(path: Path, fresh: Path) -> Path | None:
-    """The damaged file gets another name before the log that belongs to it, and is there until the new one is."""
-    if not path.exists():
-        fresh.replace(path)
-        return None
-    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y-%m-%dT%H-%M-%S')}")
+    """The damaged file gets another name before the log that belongs to it, and is there until the new one is. Gives
+    what is kept of the damaged one: where the file was gone, its log."""
+    log, aside = path.with_name(path.name + "-wal"), _free_name(path)
+    kept = None
+    if log.exists():  # SQLite would take it for the new one's
+        kept = aside.with_name(aside.name + "-wal")
+    if path.exists():
+        _keep_copy(path, aside)
+    if kept is not None:
+        log.rename(kept)
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    fresh.replace(path)
+    sync(path.parent)
+    return aside if aside.exists() else kept
+
+
+def _keep_copy(path: Path, aside: Path) -> None:
     try:
         os.link(path, aside)
     except OSError:  # a file system without hard links
         shutil.copy2(path, aside)
     sync(aside)
-    log = path.with_name(path.name + "-wal")
-    if log.exists():
-        log.rename(aside.with_name(aside.name + "-wal"))
-    path.with_name(path.name + "-shm").unlink(missing_ok=True)
-    fresh.replace(path)
-    sync(path.parent)
-    return aside
+
+
+def _free_name(path: Path) -> Path:
+    """What the damaged file is called from now on."""
+    name = f"{path.name}.damaged-{time.strftime('%Y-%m-%dT%H-%M-%S')}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+    return next(
+        aside
+        for aside in map(path.with_name, names)
+        if not aside.exists() and not aside.with_name(f"{aside.name}-wal").exists()
+    )
 
 
 def _take_over(path: Path, fresh: Path) -> Counter[str]:
     """Into the new catalogue, in one transaction; says how many of what."""
     counts: Counter[str] = Counter()
-    if not path.exists():
-        return counts
     with closing(sqlite3.connect(fresh, isolation_level=None)) as writer:
         writer.row_factory = sqlite3.Row
-        tables = {table: _Table(writer, table) for table in ("root", "photo", "file", "job")}
+        tables = {table: _Table(writer, table) for table in ("photo", *_NEWER)}
         reader = PageReader(path)
         writer.execute("BEGIN IMMEDIATE")
         for row in reader.rows():
@@ -193,6 +212,14 @@ def _table_of(values: Sequence[Value]) -> str | None:
             return "file"
         case [None, int(), str(kind), int(), str(), *_] if kind == JobKind.WRITE_CAPTION:
             return "job"
+        case [None, str() | None, 0 | 1, 0 | 1]:
+            return "person"
+        case [None, str(key), *box, str(), _, _, _, _] if _KEY.fullmatch(key) and len(box) == _BOX_NUMBERS:
+            return "face"
+        case [int(), int(), "not person"]:
+            return "not_person"
+        case [int(), int(), "not same"]:
+            return "not_same"
         case [None, bytes(path), *_] if path.startswith(b"/"):
             return "root"
     return None
@@ -200,6 +227,10 @@ def _table_of(values: Sequence[Value]) -> str | None:
 
 def _is_sane(name: str, values: dict[str, Any]) -> bool:
     """A damaged path must not lead out of its library, into whose files captions are written."""
+    if name == "face":
+        numbers = [values[one] for one in ("x", "y", "width", "height", "score", "size_px")]
+        known = isinstance(values["person_id"], int | None) and values["origin"] in {None, *AssignedBy}
+        return known and all(isinstance(one, int | float) for one in numbers)
     if name != "file":
         return True
     parts = values["folder"].split(b"/") if values["folder"] else []
@@ -214,7 +245,7 @@ class _Table:
         self.writer, self.name = writer, name
         columns = writer.execute(f"PRAGMA table_xinfo({name})").fetchall()
         self._columns = [one["name"] for one in columns if one["hidden"] == 0]
-        self._key = next(one["name"] for one in columns if one["pk"])
+        self._key = ", ".join(one["name"] for one in columns if one["pk"])
 
     def named(self, row: Row) -> dict[str, Any]:
         """The row's values by their columns; an older catalogue's has fewer."""
@@ -289,6 +320,13 @@ _SETTLE = (
     "DELETE FROM job WHERE file_id NOT IN (SELECT id FROM file)",
     """UPDATE job SET state = 'queued', attempts = 0, suspect = 0, again = 0, claimed_at = NULL, reason = NULL,
     reason_kind = NULL, at = NULL, rounds = 0, retry_at = NULL""",
+    "DELETE FROM face WHERE photo_id NOT IN (SELECT id FROM photo)",
+    "UPDATE face SET person_id = NULL, origin = NULL WHERE person_id NOT IN (SELECT id FROM person)",
+    """DELETE FROM not_person WHERE face_id NOT IN (SELECT id FROM face)
+    OR person_id NOT IN (SELECT id FROM person)""",
+    """DELETE FROM not_same WHERE person_id NOT IN (SELECT id FROM person)
+    OR other_id NOT IN (SELECT id FROM person)""",
+    "UPDATE photo SET faces_model = NULL",  # a face that was lost is found again; the others keep their ids
     """UPDATE photo SET gone = NOT EXISTS
     (SELECT 1 FROM file WHERE photo_id = photo.id AND missing_since IS NULL)""",
 )

@@ -37,7 +37,8 @@ from indexer.recovery.library_moves import (
     move_in_settings_file,
 )
 from indexer.settings import Settings
-from indexer.sqlite.database import Database, Migration, NewerDatabase
+from indexer.sqlite.database import Database, NewerDatabase
+from indexer.sqlite.migrating import Migration
 from indexer.thumbnails import THUMBNAIL_MIGRATIONS
 
 _UNPACKING = "restore.unpacking"

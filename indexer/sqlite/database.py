@@ -22,14 +22,17 @@ from indexer.sqlite.errors import (
     quoted_damage,
     rebuild_hint,
 )
+from indexer.sqlite.file_header import check_header
+from indexer.sqlite.migrating import Migration, apply
 
-#: A name that never changes, and the SQL script or the function on the writer's connection that it stands for.
-Migration = tuple[str, str | Callable[[sqlite3.Connection], None]]
 #: What stands for the parameters of a statement, in their order or by their names.
 Values = Sequence[object] | Mapping[str, object]
 
 _BUSY_TIMEOUT_S = 30.0
 _ROWS_AT_ONCE = 256
+#: What a connection keeps of its file (https://sqlite.org/pragma.html#pragma_cache_size). Some thirty are open while
+#: the page is served, and they share nothing. What one keeps no longer, the system mostly has in memory.
+_READER_CACHE_KB, _WRITER_CACHE_KB = 1000, 4000
 _LOST = Message("the file was deleted or replaced while it was in use: start recollect again")
 
 
@@ -110,6 +113,7 @@ class Database:
         self._local = threading.local()
         self._watch_lock = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._closed = False
         try:
             self._open()
@@ -130,7 +134,8 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._times_opened += 1
         self._opened = None
-        self._writer = self._connect()
+        check_header(self.path)
+        self._writer = self._connect(_WRITER_CACHE_KB)
         self._opened = _identity(self.path)
         self._watcher = self._connect()
         if self.read_only:
@@ -159,10 +164,18 @@ class Database:
                 if connection is not None and connection in self._connections:  # of a file that was set aside
                     self._connections.remove(connection)
                     connection.close()
+                self._close_readers_of_ended_threads()
                 connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
                 self._local.connection, self._local.of = connection, self._times_opened
+                self._readers[threading.current_thread()] = connection
         return connection
+
+    def _close_readers_of_ended_threads(self) -> None:
+        for thread in [thread for thread in self._readers if not thread.is_alive()]:
+            connection = self._readers.pop(thread)
+            self._connections.remove(connection)
+            connection.close()
 
     def data_version(self) -> int:
         """Another number after every change of the file, whichever thread or process made it, for as long as this
@@ -207,7 +220,7 @@ class Database:
         """
         with self._write_lock:  # close() must not miss it
             self._check_open()
-            connection = self._connect()
+            connection = self._connect(_WRITER_CACHE_KB)
         try:
             connection.execute("PRAGMA temp_store = FILE")
             yield connection
@@ -217,10 +230,13 @@ class Database:
                 connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """The writer's connection inside ``BEGIN IMMEDIATE``: committed at the end, rolled back on an exception.
-        Raises `sqlite3.DatabaseError` once damage was noted."""
-        with self._write_lock:
+
+        A power cut may take the latest transactions with it, but none that was `durable`, nor one before that: that
+        costs an fsync, some 10 ms. Raises `sqlite3.DatabaseError` once damage was noted.
+        """
+        with self._write_lock, self._synchronous(durable):
             if self._damage is not None:
                 raise damage_error(self._damage)
             self._writer.execute("BEGIN IMMEDIATE")
@@ -231,6 +247,29 @@ class Database:
                     self._writer.execute("ROLLBACK")
                 raise
             self._writer.execute("COMMIT")
+
+    @contextmanager
+    def _synchronous(self, full: bool) -> Iterator[None]:
+        """Whether the log is synced at the commit (https://sqlite.org/pragma.html#pragma_synchronous)."""
+        if not full or self._writer.in_transaction:
+            yield
+            return
+        self._writer.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._writer.execute("PRAGMA synchronous = NORMAL")
+
+    def sync(self) -> None:
+        """Makes every transaction durable that was committed until now. Raises `OSError`."""
+        try:
+            descriptor = os.open(self.path.with_name(f"{self.path.name}-wal"), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # no transaction since the file was opened
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def count(self, query: str, values: Values = ()) -> int:
         """The number that a query gives."""
@@ -267,7 +306,7 @@ class Database:
         if self._closed:
             raise StorageError(f"the database {self.path} was closed")
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache_kb: int = _READER_CACHE_KB) -> sqlite3.Connection:
         if self.is_lost:  # what is there now, if anything, is another database
             raise StorageError(f"the database {self.path} was deleted or replaced while it was in use", hint=_LOST)
         if self.read_only:
@@ -280,7 +319,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -8000")  # 8 MB a connection: part of the memory budget
+        connection.execute(f"PRAGMA cache_size = -{cache_kb}")
         return connection
 
     def _check_migrations(self) -> None:
@@ -305,7 +344,7 @@ class Database:
                 )
             for name, script in migrations:
                 if name not in done:
-                    _apply(writer, script)
+                    apply(writer, script)
                     writer.execute("INSERT INTO migration VALUES (?, datetime('now'))", (name,))
 
 
@@ -334,6 +373,7 @@ def read_only_connection(path: Path) -> sqlite3.Connection:
 
     Where the files that WAL needs beside the database can't be made, what stands in the database itself is read: all
     but what came after the last checkpoint (https://sqlite.org/wal.html#readonly)."""
+    check_header(path)
     for mode in ("mode=ro", "mode=ro&immutable=1"):
         connection = _open_connection(path, mode)
         try:
@@ -345,24 +385,3 @@ def read_only_connection(path: Path) -> sqlite3.Connection:
         else:
             return connection
     raise AssertionError("the last mode returns or raises")
-
-
-def _apply(writer: sqlite3.Connection, migration: str | Callable[[sqlite3.Connection], None]) -> None:
-    """Inside the caller's transaction."""
-    if callable(migration):
-        migration(writer)
-        return
-    for statement in _statements(migration):
-        writer.execute(statement)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """One complete statement at a time: `executescript` would commit the transaction it runs in."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-    if statement.strip():
-        raise ValueError(f"an unfinished statement in a migration: {statement.strip()[:80]}")

@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from indexer.errors import StorageError
-from indexer.sqlite.database import Database, Migration, NewerDatabase
+from indexer.sqlite.database import Database, NewerDatabase
 from indexer.sqlite.errors import is_damage
+from indexer.sqlite.migrating import Migration
 
 log = logging.getLogger(__name__)
 

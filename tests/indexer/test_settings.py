@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import SettingsError
-from indexer.settings import SECRETS, SETTINGS, Settings, default_data_dir, load_settings
+from indexer.settings import SECRETS, SETTINGS, Settings, default_data_dir
+from indexer.settings_loader import load_settings
 
 
 def written(path: Path, text: str) -> Path:
@@ -46,6 +47,19 @@ def test_lists_and_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cores", "memory_gb", "wanted", "started"),
+    [(4, 1, 0, 1), (4, 2, 0, 2), (2, 8, 0, 1), (4, 0.5, 3, 3)],
+)
+def test_a_second_reader_is_for_boards_with_cores_and_memory(
+    cores: int, memory_gb: float, wanted: int, started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {"SC_PHYS_PAGES": int(memory_gb * 0.93 * 2**30 / 4096), "SC_PAGE_SIZE": 4096}  # the kernel keeps some
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("os.sysconf", pages.__getitem__)
+    assert Settings(readers=wanted).reader_count == started
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("prot = 1\n", "there is no setting 'prot'"),
@@ -60,6 +74,13 @@ def test_lists_and_paths(tmp_path: Path) -> None:
         ("photos = [1]\n", "'photos' expects tuple"),
         ('meilisearch_index = "my photos"\n', "'meilisearch_index' is a name of letters"),
         ('meilisearch_index = ""\n', "'meilisearch_index' is a name of letters"),
+        ('cluster = "pi2:8786"\n', "'cluster' is tcp://HOST:PORT or tls://HOST:PORT"),
+        ('cluster = "http://pi2:8786"\n', "'cluster' is tcp://HOST:PORT or tls://HOST:PORT"),
+        ('cluster = "tcp://pi2"\n', "'cluster' is tcp://HOST:PORT or tls://HOST:PORT"),
+        ('cluster = "tcp://pi2:many"\n', "'cluster' is tcp://HOST:PORT or tls://HOST:PORT"),
+        ('cluster = "tls://pi2:8786"\n', "'cluster_tls' is not set"),
+        ('cluster = "tcp://pi2:8786"\ncluster_tls = "/etc"\n', "reached without TLS, and 'cluster_tls' is set"),
+        ("cluster_timeout_s = 0\n", "'cluster_timeout_s' is more than 0"),
         ('meilisearch_url = "127.0.0.1:7700"\n', "'meilisearch_url' is http://HOST:PORT"),
         ('meilisearch_url = "http://host:many"\n', "'meilisearch_url' is http://HOST:PORT"),
         ('meilisearch_url = "http://me:hush@host"\n', "'meilisearch_url' holds a user or password"),
@@ -68,6 +89,10 @@ def test_lists_and_paths(tmp_path: Path) -> None:
         ('recaption_hours = "at night"\n', "'recaption_hours' expects two hours of the day"),
         ('recaption_hours = "6-6"\n', "'recaption_hours' expects two hours of the day"),
         ("recaption_hours = 22\n", "'recaption_hours' expects str, got 22"),
+        ('quiet_hours = "22-25"\n', "'quiet_hours' expects two hours of the day, such as 22-6, got '22-25'"),
+        ('quiet_hours = "0-24"\n', "'quiet_hours' is the whole day"),
+        ("pause_load_percent = 100\n", "'pause_load_percent' is at most 99"),
+        ("pause_temperature_c = -1\n", "'pause_temperature_c' is at least 0"),
         ("=", "can't be read"),
     ],
 )

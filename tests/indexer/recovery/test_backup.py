@@ -23,7 +23,8 @@ from indexer.recovery import restore as restoring
 from indexer.recovery.backup_file import MEMBERS, SETTINGS_FILE, BackupFile
 from indexer.recovery.finishing import KEPT_SETTINGS, REPLACED
 from indexer.search.query import parse
-from indexer.settings import Settings, load_settings
+from indexer.settings import Settings
+from indexer.settings_loader import load_settings
 from indexer.storage import sole_indexer
 from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
 from tests.photos_made import write_jpeg

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +17,8 @@ from indexer.sqlite.database import Database
 
 FIRST = ("first", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);\nCREATE INDEX note_text ON note (text);")
 SECOND = ("second", "ALTER TABLE note ADD COLUMN stars INTEGER NOT NULL DEFAULT 3;")
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="/proc is Linux's")
 
 
 def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
@@ -159,3 +163,57 @@ def test_a_workspace_sees_the_file_and_keeps_its_tables_to_itself(tmp_path: Path
             assert connection.execute("SELECT count(*) FROM sqlite_temp_master").fetchone()[0] == 0
     with pytest.raises(StorageError, match="was closed"), database.workspace():
         raise AssertionError("it is closed")
+
+
+@needs_proc
+def test_threads_that_have_ended_leave_no_connection_open(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db", [FIRST]) as database:
+        for _ in range(20):
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(database.count, "SELECT count(*) FROM note").result()
+        opened = [one for one in Path("/proc/self/fd").iterdir() if _leads_to(one, tmp_path / "a.db")]
+        assert len(opened) <= 4, "the writer's, the watcher's, the last thread's; one for SQLite's own"
+
+
+def _leads_to(descriptor: Path, path: Path) -> bool:
+    try:
+        return descriptor.readlink() == path
+    except OSError:
+        return False
+
+
+@needs_proc
+def test_what_many_threads_have_read_is_not_kept_in_memory_by_each(tmp_path: Path) -> None:
+    with Database(tmp_path / "a.db", [FIRST]) as database, database.transaction() as writer:
+        writer.executemany("INSERT INTO note (text) VALUES (?)", ((f"{number:01000}",) for number in range(8000)))
+    said = subprocess.run(
+        [sys.executable, "-c", _READ_BY_THREADS, str(tmp_path / "a.db")], capture_output=True, text=True, check=True
+    )
+    assert float(said.stdout) < 16, "MB for eight threads that have each read 8 MB"
+
+
+_READ_BY_THREADS = """
+import sys, threading
+from pathlib import Path
+from tests.memory import own_mb
+from tests.indexer.sqlite.test_database import FIRST
+from indexer.sqlite.database import Database
+
+def read():
+    for _ in database.reader.execute("SELECT text FROM note"):
+        pass
+    has_read.wait()
+    measured.wait()
+
+has_read, measured = threading.Barrier(9), threading.Barrier(9)
+with Database(Path(sys.argv[1]), [FIRST]) as database:
+    before = own_mb()
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    has_read.wait()
+    print(own_mb() - before)
+    measured.wait()
+    for thread in threads:
+        thread.join()
+"""
