@@ -1,0 +1,1 @@
+"""How faces look: their vectors, the groups that they form, and the deletion of all of it."""
