@@ -7,8 +7,10 @@ import click
 from indexer.commands.backup import backup, restore
 from indexer.commands.caption import caption
 from indexer.commands.captions import captions
+from indexer.commands.cluster import scheduler, worker
 from indexer.commands.command_line import CommandLine
 from indexer.commands.index import index, reindex
+from indexer.commands.people import people
 from indexer.commands.search import search
 from indexer.commands.status import doctor, status
 
@@ -19,7 +21,10 @@ count against it; `recollect status` lists them), 1 something failed, 2 the set-
 """
 
 #: Every command of the indexer, in the order they are shown.
-COMMANDS: tuple[click.Command, ...] = (index, reindex, search, caption, captions, status, doctor, backup, restore)
+COMMANDS: tuple[click.Command, ...] = (
+    *(index, reindex, search, caption, captions, people, status, doctor, backup, restore),
+    *(worker, scheduler),
+)
 
 
 def command_line(*commands: click.Command) -> CommandLine:

@@ -15,6 +15,7 @@ from typing import Self
 
 from captioner import Caption
 from indexer.errors import Obstacle
+from indexer.face_box import FaceRegion
 from indexer.reasons import Reason
 
 #: For captions of models that give their words no probabilities. Such a caption's confidence is the share of its words
@@ -23,7 +24,7 @@ from indexer.reasons import Reason
 LOW_CONFIDENCE = 0.4
 
 #: To be raised where more is read out of files than before: what was read by an older version is then read again.
-METADATA_VERSION = 3
+METADATA_VERSION = 4
 
 
 #: In the place of the revision that search holds of a photo: only the index holds it that answers until another one,
@@ -132,6 +133,7 @@ class PhotoMetadata:
     title: str | None = None
     keywords: tuple[str, ...] = ()
     people: tuple[str, ...] = ()  # names of XMP face regions (MWG, Microsoft) and Iptc4xmpExt:PersonInImage
+    regions: tuple[FaceRegion, ...] = ()  # those of `people` that a file says the place of
     pets: tuple[str, ...] = ()  # names of MWG regions of that type
     headline: str | None = None
     subjects: tuple[str, ...] = ()  # XPSubject, events, categories: what it is about, beside the keywords
@@ -187,7 +189,7 @@ class CaptionPlace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """How a caption was written: `stamp` is the file's after the write, `reason` why not further up the ladder.
+    """How a caption was written: `stamp` is the file's after the write, `reason` why it is in no better place.
 
     `withdrawn`: an older sentence of the model's was taken out of the file, and nothing was written in its place.
     """
@@ -207,6 +209,7 @@ class JobKind(StrEnum):
     METADATA = "metadata"  # read the file's metadata again
     THUMBNAILS = "thumbnails"  # decode again, keep the caption
     COMPLETE = "complete"  # tags and embedding for a sentence that was taken back from a file, which stays untouched
+    FACES = "faces"  # look for faces in the cached screen picture, where people want that
     RETRY_WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
     WRITE_CAPTION = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
@@ -309,6 +312,15 @@ class Photo:
     more_files: int = 0  # that show it beside `files`, where those were asked for as a few
     stack: str | None = None  # the id of the photo that stands for all that are nearly the same, itself or another
     similar: int = 0  # how many others its stack has
+    seen_people: tuple[str, ...] = ()  # names of the persons whose faces it shows
+    denied_people: tuple[str, ...] = ()  # names of persons of whom people said that a face here is not theirs
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who is in it: whom files name, unless people said otherwise, and whose faces are known."""
+        denied = {name.casefold() for name in self.denied_people}
+        names = (*(name for name in self.metadata.people if name.casefold() not in denied), *self.seen_people)
+        return tuple({name.casefold(): name for name in reversed(names)}.values())[::-1]
 
     @property
     def file_count(self) -> int:

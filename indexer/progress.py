@@ -22,10 +22,17 @@ class Phase(StrEnum):
     STARTING = "starting"
     WALKING = "looking for photos"
     INDEXING = "captioning"
+    FACES = "looking for faces"
     SEARCH = "updating search"
     IDLE = "up to date"
     WAITING = "waiting"  # for the data directory's disk
+    PAUSED_QUIET = "paused: quiet hours"
+    PAUSED_HOT = "paused: the processor is hot"
+    PAUSED_LOAD = "paused: other programs need the processor"
     STOPPING = "stopping"
+
+
+_PAUSES = frozenset({Phase.PAUSED_QUIET, Phase.PAUSED_HOT, Phase.PAUSED_LOAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class Progress:
     phase: str = Phase.STARTING
     walking: bool = False  # while true, `queued` still grows
     problems: tuple[Message | Reason | str, ...] = ()  # what keeps roots or the search backend waiting, for people
+    faces: int = 0  # of `queued`: photos in which faces are still to be looked for
+    faces_done: int = 0  # of `done`: photos in which they were
     unreadable: int = 0  # folders, and files, that the last scan could not look at
 
     @property
@@ -58,6 +67,11 @@ class Progress:
         rest = dict(values)
         problem = rest.pop("problem", None)
         return Progress(**rest, problems=(problem,) if problem else ())
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether photos wait for a pause to end that the settings ask for."""
+        return self.phase in _PAUSES
 
     @property
     def total(self) -> int:
@@ -129,8 +143,11 @@ def clock_text(seconds: float) -> str:
 def progress_line(progress: Progress) -> str:
     """One line for a terminal or a log."""
     parts = []
-    if progress.total:
-        parts.append(f"{progress.done:,} of {progress.total:,} photos" + (" found so far" * progress.walking))
+    done = progress.done - progress.faces_done
+    if total := progress.total - progress.faces - progress.faces_done:
+        parts.append(f"{done:,} of {total:,} photos" + (" found so far" * progress.walking))
+    if progress.faces:
+        parts.append(f"{progress.faces:,} to look for faces in")
     if progress.per_second:
         parts.append(f"{progress.per_second:.1f} a second")
     if progress.eta_s is not None:

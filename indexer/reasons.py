@@ -90,6 +90,7 @@ class ReasonCode(StrEnum):
         N_("another program changed the file while its caption was being written"),
     )
     CAPTIONER_FAILED = "captioner-failed", N_("it could not be captioned: %(detail)s")
+    FACES_FAILED = "faces-failed", N_("its faces could not be looked for: %(detail)s")
     DIED_WITH_IT = "died-with-it", N_("the process died three times while working on this photo")
     UNEXPECTED = "unexpected", N_("unexpected error, please report it: %(detail)s")
     REFUSED_BY_SEARCH = "refused-by-search", N_("%(message)s")

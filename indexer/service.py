@@ -5,29 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from captioner import BundleError, Captioner, CaptionerGone, CaptionerProcess
-from captioner.ipc.supervisor import ChildNotStarted
-from indexer.atomic.temporary import sweep
-from indexer.catalogue import Catalogue
-from indexer.errors import ProcessUnavailable, SearchError, StorageError, captioner_not_started, unusable_bundle
+from captioner import Captioner, CaptionerProcess, FaceFinder, FaceModel, read_face_model
+from indexer.errors import ProcessUnavailable, SearchError, StorageError
 from indexer.hours import DailyHours
+from indexer.jobs.captioners import captioner_answers, images_elsewhere, indexing_captioner
 from indexer.jobs.maintenance import Maintenance
 from indexer.jobs.measuring import PhotoMeasuring
+from indexer.jobs.pausing import INTERVAL_S, IndexingPause
+from indexer.jobs.people import PeopleWork
 from indexer.jobs.pipeline import PipelineContext
 from indexer.jobs.progress_tracker import ProgressTracker
-from indexer.jobs.reindex import RecaptionScheduler, recaption_hint
+from indexer.jobs.reindex import RecaptionScheduler
 from indexer.jobs.runner import FIRST_PAUSE_S, LONGEST_PAUSE_S, JobRunner, process_waiting_message
 from indexer.jobs.search_feed import SearchFeed
+from indexer.jobs.starting import queue_for_model, recover
 from indexer.message import Message
-from indexer.model import Job, JobKind
+from indexer.model import Job
 from indexer.progress import Progress
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.reasons import Reason
@@ -67,9 +68,12 @@ class Indexer:
         *,
         captioner: Captioner | None = None,
         photos: PhotoProcesses | None = None,
+        face_finder: FaceFinder | None = None,
+        read_face_model: Callable[[], FaceModel] = read_face_model,
         stop_s: float = STOP_S,
         obstacles_s: float = OBSTACLES_S,
         disk_pause_s: float = DISK_PAUSE_S,
+        pause_interval_s: float = INTERVAL_S,
         clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._stop_s = stop_s
@@ -81,38 +85,53 @@ class Indexer:
         self._storage = storage
         self._captioner = captioner
         self._photos = photos
+        self._face_finder, self._read_face_model = face_finder, read_face_model
         self._stack = AsyncExitStack()
         self._roots = set(settings.photos)  # every library that is known, for the processes that write into photos
         self._feed = SearchFeed(storage.catalogue, storage.search)
         self._maintenance = Maintenance(storage, changed=self.wake)
         self._context: PipelineContext | None = None
         self._measuring: PhotoMeasuring | None = None
+        self._people: PeopleWork | None = None
         self._runner: JobRunner | None = None
         self._scheduler: ScanScheduler | None = None
         self._recaptioning: RecaptionScheduler | None = None
+        self._pause = IndexingPause(settings, changed=self._announce_work, clock=clock, interval_s=pause_interval_s)
         self._tracker = ProgressTracker(
             storage.catalogue,
             scanning=lambda: self._scheduler is not None and self._scheduler.scanning,
             problems=self._problems,
             upcoming=lambda: self._recaptioning.remaining if self._recaptioning is not None else 0,
             unreadable=lambda: self._scheduler.unreadable if self._scheduler is not None else 0,
+            paused=lambda: self._pause.phase,
         )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             with storage_errors(self._settings):
-                await asyncio.to_thread(_recover, self._storage.catalogue)
+                await asyncio.to_thread(recover, self._storage.catalogue)
             captioner = self._captioner
             if captioner is None:
-                captioner = await stack.enter_async_context(started_captioner(self._settings))
+                captioner = await stack.enter_async_context(indexing_captioner(self._settings))
             with storage_errors(self._settings):
-                await asyncio.to_thread(_queue_for_model, self._storage.catalogue, captioner.model, self._settings)
+                await asyncio.to_thread(queue_for_model, self._storage.catalogue, captioner.model, self._settings)
             photos = self._photos
             if photos is None:
                 self._roots.update(root.path for root in await asyncio.to_thread(self._storage.catalogue.scans.roots))
                 processes = PhotoProcesses(self._settings, input_px=captioner.input_px, roots=self._roots)
                 photos = await stack.enter_async_context(processes)
-            self._measuring = PhotoMeasuring(self._storage, photos, stored=self._feed.wake)
+            self._measuring = PhotoMeasuring(self._storage, photos, stored=self._feed.wake, turn=self._pause.wait)
+            people = PeopleWork(
+                self._settings,
+                self._storage,
+                finder=self._face_finder,
+                read_model=self._read_face_model,
+                make_room=captioner.unload if isinstance(captioner, CaptionerProcess) else None,
+                queued=self._announce_work,
+                stored=self._feed.wake,
+                turn=self._pause.wait,
+            )
+            self._people = await stack.enter_async_context(people)
             self._context = PipelineContext(
                 photos=photos,
                 captioner=captioner,
@@ -120,6 +139,7 @@ class Indexer:
                 thumbnails=self._storage.thumbnails,
                 write_captions=self._settings.captions != "off",
                 write_unsure=self._settings.write_unsure,
+                people=people,
             )
             self._stack = stack.pop_all()
         return self
@@ -135,6 +155,8 @@ class Indexer:
         self._announce_work()
         if self._recaptioning is not None:
             self._recaptioning.wake()
+        if self._people is not None:
+            self._people.wake()
 
     def scan_now(self) -> None:
         """Has every library scanned now; what it finds is indexed as ever. May be called at any time, on the event
@@ -145,13 +167,7 @@ class Indexer:
     async def captioner_answers(self) -> bool:
         """Whether the captioner's child process answers; also where none is running just now. Takes as long as what it
         has in hand."""
-        captioner = self._context.captioner if self._context is not None else None
-        if isinstance(captioner, CaptionerProcess):
-            try:
-                await captioner.ping()
-            except CaptionerGone:
-                return False
-        return True
+        return self._context is None or await captioner_answers(self._context.captioner)
 
     def progress(self) -> Progress:
         """How far it is; costs nothing, may be called at any time, also before the indexer is entered."""
@@ -215,6 +231,8 @@ class Indexer:
                 await self._wait_for_disk(failure, stop)
                 if stop.is_set():
                     return
+            if once and self._people is not None and not stop.is_set():
+                await self._people.group()
             await self._last_push()
             await self._tracker.count()
 
@@ -272,7 +290,9 @@ class Indexer:
             scheduler.run(),
             requests.run(),
             self._maintenance.run(),
+            self._pause.run(),
             *([self._measuring.run()] if self._measuring else []),
+            *([self._people.run()] if self._people else []),
             *([self._recaptioning.run()] if self._recaptioning else []),
         ]
 
@@ -293,9 +313,14 @@ class Indexer:
     def _new_runner(self, *, give_up: bool) -> JobRunner:
         if self._context is None:
             raise RuntimeError("the indexer is an async context manager: enter it first")
-        in_flight = self._settings.reader_count + _MORE_IN_FLIGHT
+        captioner, here = self._context.captioner, self._settings.reader_count + _MORE_IN_FLIGHT
         return JobRunner(
-            self._context, in_flight=in_flight, settled=self._on_settled, drained=self._on_drained, give_up=give_up
+            self._context,
+            in_flight=lambda: here + images_elsewhere(captioner),
+            settled=self._on_settled,
+            drained=self._on_drained,
+            paused=lambda: self._pause.is_on,
+            give_up=give_up,
         )
 
     def _new_recaptioning(self) -> RecaptionScheduler | None:
@@ -309,8 +334,8 @@ class Indexer:
             clock=self._clock,
         )
 
-    def _on_settled(self, _: Job) -> None:
-        self._tracker.meter.add()
+    def _on_settled(self, job: Job) -> None:
+        self._tracker.note_settled(job.kind)
         self._feed.wake()
 
     def _on_drained(self) -> None:
@@ -331,6 +356,7 @@ class Indexer:
         if self._scheduler is not None and (of_roots := self._scheduler.problems):
             return of_roots
         last = (self._runner.problem if self._runner else None) or self._feed.problem
+        last = last or (self._people.problem if self._people else None)
         return () if last is None else (last,)
 
 
@@ -342,52 +368,3 @@ async def _scan_once(
     if measuring is not None:
         await measuring.measure_all()
     runner.finish()
-
-
-def _recover(catalogue: Catalogue) -> None:
-    """What a killed process left: its half-written copies beside the photos it had in hand, and its jobs."""
-    for folder in {job.file.path.parent for job in catalogue.queue.claimed()}:
-        for path in sweep(folder):
-            log.info("removed %s, left by a process that was killed", path)
-    catalogue.queue.recover()
-    catalogue.measured.forget_outdated()
-    if number := catalogue.queue.enqueue_outdated_metadata():
-        log.info("%d files were read by an older version: what they say of themselves is read again", number)
-    if again := catalogue.retries.retry_at_start():
-        log.info("%d files are tried again that could not be indexed before", again)
-
-
-def _queue_for_model(catalogue: Catalogue, model: str, settings: Settings) -> None:
-    """Queues what a new model does by itself: what people marked as wrong. The rest, which may take days, is only
-    reported."""
-    waiting = catalogue.feedback.count_marked_wrong()
-    if waiting and (wrong := catalogue.queue.enqueue_all(JobKind.CAPTION, model=model, only_wrong=True)):
-        log.info("%d captions were marked as wrong, and %s tries again", wrong, model)
-    catalogue.queue.enqueue_all(JobKind.COMPLETE)
-    if incomplete := catalogue.counts().incomplete:
-        log.info("%d photos have their sentence alone, from their files; the model completes them last", incomplete)
-    if number := catalogue.queue.count_by_other_models(model):
-        hint = recaption_hint(settings)
-        log.info("%d photos have their words from another model than %s: %s", number, model, hint)
-
-
-@asynccontextmanager
-async def started_captioner(settings: Settings) -> AsyncIterator[Captioner]:
-    """The captioner's child process as the settings want it. Raises `SetupError` where the bundle can't be used, and
-    `ProcessUnavailable` where the process died before it was ready."""
-    process = CaptionerProcess(
-        settings.bundle,
-        threads=settings.captioner_threads,
-        timeout_s=settings.captioner_timeout_s,
-        nice=settings.nice,
-        idle_s=settings.unload_after_s or None,
-    )
-    async with AsyncExitStack() as stack:
-        try:
-            captioner = await stack.enter_async_context(process)
-        except BundleError as error:
-            died = error.__cause__
-            if isinstance(died, ChildNotStarted) and died.kind != BundleError.__name__:
-                raise captioner_not_started(error) from error
-            raise unusable_bundle(settings.bundle, error) from error
-        yield captioner

@@ -15,6 +15,7 @@ from pathlib import Path
 from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, SetupError, StorageError
 from indexer.message import Message
+from indexer.people.vectors import FaceVectors
 from indexer.recovery.finishing import finish_restore
 from indexer.search import SearchBackend
 from indexer.settings import Settings
@@ -34,6 +35,7 @@ class Storage:
     catalogue: Catalogue
     thumbnails: ThumbnailStore
     search: SearchBackend
+    faces: FaceVectors
 
 
 @contextmanager
@@ -48,7 +50,8 @@ def open_storage(settings: Settings, *, repair: bool = True) -> Iterator[Storage
         thumbnails = stack.enter_context(DerivedDatabase(settings.thumbnails_path, THUMBNAIL_MIGRATIONS, repair=repair))
         search = open_search(settings, emptied=catalogue.outbox.forget_search, repair=repair)
         stack.callback(search.close)
-        yield Storage(catalogue, ThumbnailStore(thumbnails), search)
+        vectors = stack.enter_context(closing(FaceVectors(settings.faces_path)))
+        yield Storage(catalogue, ThumbnailStore(thumbnails), search, vectors)
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TypeVar
 
 from indexer.model import ThumbnailSize
-from indexer.sqlite.database import Migration
 from indexer.sqlite.derived import DerivedDatabase
 from indexer.sqlite.errors import is_damage
+from indexer.sqlite.migrating import Migration
 
 # An ordinary rowid table: WITHOUT ROWID keeps the blobs in the index tree and reads 20 kB values four times slower.
 THUMBNAIL_MIGRATIONS: tuple[Migration, ...] = (

@@ -7,8 +7,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from captioner import Caption, Tag
+from indexer.atomic.file_read import stamp_of
 from indexer.catalogue import Catalogue
-from indexer.catalogue.found import FoundBatch, file_stamp, stamp_of
+from indexer.catalogue.found import FoundBatch, stored_stamp
 from indexer.catalogue.scans import NoteCounts, ScanOutcome
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata
 from indexer.scanning.crawl_rules import CrawlRules
@@ -26,13 +27,13 @@ def write(path: Path, content: str = "") -> Path:
 
 
 def found(root: Path, path: Path) -> FoundFile:
-    return FoundFile(root, path, file_stamp(path.stat()))
+    return FoundFile(root, path, stamp_of(path.stat()))
 
 
 def files_in(batch: FoundBatch) -> list[FoundFile]:
     """The files of a batch, in its order."""
     return [
-        FoundFile(batch.root, batch.root / os.fsdecode(listing.folder) / os.fsdecode(name), stamp_of(*stamp[:3]))
+        FoundFile(batch.root, batch.root / os.fsdecode(listing.folder) / os.fsdecode(name), stored_stamp(*stamp[:3]))
         for listing in batch.listings
         for name, stamp in zip(listing.names, listing.stamps, strict=True)
     ]
@@ -63,7 +64,7 @@ def key_of(path: Path) -> str:
 def indexed(job: Job, *, caption: Caption | None = WORDS, person: str | None = None) -> IndexedPhoto:
     """What the pipeline would settle for a job: the file is its own picture and nothing is written into it."""
     metadata = PhotoMetadata("image/jpeg", 4, 3, person_caption=person)
-    stamp = file_stamp(job.file.path.stat())
+    stamp = stamp_of(job.file.path.stat())
     place = CaptionPlace.INDEX if caption else None
     return IndexedPhoto(key_of(job.file.path), metadata, stamp, caption, place)
 

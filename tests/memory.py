@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ def sample(pid: int) -> Sample:
     rows = [_rollup(process.pid) for process in processes]
     pss = tuple(row.get("Pss", 0) / 1000 for row in rows)
     return Sample(sum(pss), sum(row.get("Rss", 0) for row in rows) / 1000, pss)
+
+
+def own_mb() -> float:
+    """Megabytes of this process that are no file's."""
+    return _rollup(os.getpid())["Anonymous"] / 1000
 
 
 def _rollup(pid: int) -> dict[str, int]:

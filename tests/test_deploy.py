@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,12 +14,15 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from captioner.inference.process import PING_S
+from captioner.inference.model_process import PING_S
 from indexer.search.meilisearch.administration import TESTED_VERSION
 from indexer.search.meilisearch.keys import keys_path
-from indexer.settings import ENVIRONMENT_PREFIX, SECRETS, SETTINGS, Settings, load_settings
+from indexer.settings import ENVIRONMENT_PREFIX, SECRETS, SETTINGS, Settings
+from indexer.settings_loader import load_settings
+from tests.cluster_processes import needs_dask
+from web.cli import main as recollect
 
-UNITS = ("recollect", "meilisearch", "meilisearch-keys")
+UNITS = ("recollect", "meilisearch", "meilisearch-keys", "recollect-worker", "recollect-scheduler")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,13 @@ def test_compose_builds_from_what_is_there(repository: Path, compose: dict[str, 
         build = compose["services"][name]["build"]
         context = (repository / "deploy" / build["context"]).resolve()
         assert context == repository
-        assert (context / build["dockerfile"]).is_file()
+        containerfile = (context / build["dockerfile"]).read_text(encoding="utf-8")
+        for requirements in (
+            *re.findall(r"^ARG REQUIREMENTS=(.+)$", containerfile, re.MULTILINE),
+            build["args"]["REQUIREMENTS"].removeprefix("${REQUIREMENTS:-").removesuffix("}"),
+            "requirements-cluster.txt",
+        ):
+            assert (context / "deploy" / requirements).is_file(), requirements
 
 
 def test_compose_names_settings_that_exist_and_have_such_values(compose: dict[str, Any], tmp_path: Path) -> None:
@@ -163,6 +174,38 @@ def test_a_hung_service_is_restarted_and_never_given_up(repository: Path) -> Non
     assert lines_of(repository, "recollect", "IOSchedulingClass") == ["idle"]
     longest_s = Settings().captioner_timeout_s + PING_S
     assert 2 * longest_s < 180, "a caption that hangs is ended by recollect itself before systemd ends it all"
+
+
+@pytest.mark.parametrize("unit", ["recollect-worker", "recollect-scheduler"])
+def test_the_units_of_the_cluster_start_commands_that_exist(repository: Path, unit: str) -> None:
+    """With what their heads and the guide have stand in /etc/recollect/cluster."""
+    (line,) = lines_of(repository, unit, "ExecStart")
+    guide = (repository / "deploy" / "RASPBERRY_PI.md").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^ *((?:SCHEDULER|WORKER)\w*)=(.*)$", guide, re.MULTILINE))
+    variables = re.findall(r"\$(\w+)", line)
+    assert set(variables) <= set(given), "the guide says what to write"
+    words = [word for part in line.split()[1:] for word in (given[part[1:]].split() if part[0] == "$" else [part])]
+    command = recollect.commands[words[0]]
+    command.make_context(words[0], words[1:])
+    assert variables_of(repository, unit)["RECOLLECT_DATA_DIR"].startswith("/run/")
+
+
+@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="only root can hide /proc/meminfo")
+@needs_dask
+def test_dask_needs_what_the_units_of_the_cluster_show_it(repository: Path) -> None:
+    """Without the drop-in, the service says what is missing and how to mend it."""
+    program = "from captioner.cluster.dask_setup import import_distributed; import_distributed()"
+    for subset, works in (("pid", False), ("all", True)):
+        mount = "mount --make-rprivate /; mount -t proc" + " -o subset=pid" * (subset == "pid") + " proc /proc"
+        script = f'{mount}; exec "$0" -c "$1"'
+        command = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", script, sys.executable, program]
+        done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+        if "mount:" in done.stderr or "unshare:" in done.stderr:
+            pytest.skip("this system lets nobody mount a /proc of their own")
+        assert (done.returncode == 0) == works, done.stderr
+        assert works or "recollect-cluster.conf" in done.stderr
+    for name in ("recollect-worker.service", "recollect-scheduler.service", "recollect-cluster.conf"):
+        assert "\nProcSubset=all\n" in (repository / "deploy" / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")

@@ -123,6 +123,19 @@ with socket.socket() as any:
 """
 
 
+def test_dask_is_installed_once_the_settings_name_a_cluster(machine: Machine) -> None:
+    machine.path("/etc/recollect").mkdir()
+    settings = machine.path("/etc/recollect/recollect.toml")
+    settings.write_text('photos = ["/srv/photos"]\n# cluster = "tcp://127.0.0.1:8786"\n')
+    steps = machine.install("--dry-run").stdout
+    assert "/deploy/requirements.txt" in steps
+    assert "cluster" not in steps
+    settings.write_text('photos = ["/srv/photos"]\ncluster = "tcp://127.0.0.1:8786"\n')
+    steps = machine.install("--dry-run").stdout
+    assert "-cluster/deploy/requirements-cluster.txt" in steps
+    assert "recollect.service.d/cluster.conf" in steps
+
+
 def test_installed_run_twice_and_taken_out_again(machine: Machine) -> None:
     write_jpeg(machine.path("/srv/photos") / "red.jpg", COLOURS["red"])
     said = machine.install().stderr

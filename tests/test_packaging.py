@@ -36,7 +36,7 @@ def uv(*words: object) -> str:
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-build.txt"])
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-cluster.txt", "requirements-build.txt"])
 def test_every_locked_package_has_a_wheel(
     repository: Path, tmp_path: Path, lock: str, platform: str, python: str
 ) -> None:

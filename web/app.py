@@ -13,12 +13,14 @@ from indexer.progress import Progress
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from web.api import json_api as api
+from web.api import people_api
 from web.api.metrics import RESPONSES, count_response, health, metrics
 from web.app_keys import (
     CONNECTIONS,
     COUNTS,
     DISK_THREADS,
     LIBRARY,
+    PEOPLE_SWITCH,
     PROGRESS,
     SCAN_NOW,
     SEARCH,
@@ -28,13 +30,15 @@ from web.app_keys import (
     THREADS,
     THUMBNAILS,
     WAKE,
+    PeopleSwitch,
     RecentCounts,
     RecentSearchCount,
     Thumbnails,
 )
-from web.downloads import downloading, media
+from web.downloads import downloading, face_pictures, media
 from web.i18n.language import LANGUAGES, Languages, Translation, language_middleware, read_languages, vary_by_language
-from web.pages import photo_page, search_page, status_page
+from web.newest_first import NewestFirstExecutor
+from web.pages import people_page, photo_faces, photo_page, search_page, status_page
 from web.pages.fragment_cache import FRAGMENT_CACHE, FragmentCache
 from web.request_bodies import BODY_S
 from web.search.searching import SEARCH_TIMES, SearchTimes
@@ -62,6 +66,7 @@ _THREADS = 2
 #: The largest body takes a second on the slowest telephone network.
 _BODY_S = 20.0
 _PHOTO = f"{{id:{media.PHOTO_ID}}}"
+_NUMBER = "{id:[0-9]{1,18}}"
 
 
 def make_app(
@@ -98,7 +103,7 @@ def make_app(
     )
     app[SETTINGS], app[LIBRARY], app[THUMBNAILS], app[SEARCH] = settings, catalogue, thumbnails, search
     app[PROGRESS], app[COUNTS], app[STATIC_FILES] = progress, RecentCounts(), read_static_files()
-    app[SEARCH_COUNT] = RecentSearchCount()
+    app[SEARCH_COUNT], app[PEOPLE_SWITCH] = RecentSearchCount(), PeopleSwitch(settings.people)
     app[KNOWN_NAMES], app[FRAGMENT_CACHE], app[SUMMARIES] = KnownNames(), FragmentCache(), SummaryCache(catalogue)
     app[WAKE], app[SCAN_NOW], app[PROXIES], app[BODY_S] = wake, scan_now, read_proxies(settings), body_s
     app[CONNECTIONS], app[RESPONSES], app[SEARCH_TIMES] = Counter(), Counter(), SearchTimes()
@@ -121,8 +126,18 @@ def _routes() -> list[web.RouteDef]:
         web.post(f"/photo/{_PHOTO}/caption", photo_page.correct_caption),
         web.post(f"/photo/{_PHOTO}/wrong", photo_page.mark_wrong),
         web.post(f"/photo/{_PHOTO}/words", photo_page.add_words),
+        web.get(f"/photo/{_PHOTO}/faces", photo_faces.photo_faces),
+        web.post(f"/photo/{_PHOTO}/faces", photo_faces.change_face),
         web.get(f"/photo/{_PHOTO}/files/{{file:[0-9]{{1,18}}}}", media.original),
         web.get(f"/thumbnails/{_PHOTO}/{{size:grid|screen}}{{suffix:(\\.webp)?}}", media.thumbnail),
+        web.get(f"/faces/{_NUMBER}", face_pictures.face_picture),
+        web.get("/people", people_page.people_page),
+        web.post("/people/switch", people_page.switch),
+        web.post("/people/undo", people_page.undo),
+        web.get("/people/delete", people_page.deletion_page),
+        web.post("/people/delete", people_page.delete_all),
+        web.get(f"/people/{_NUMBER}", people_page.person_page),
+        web.post(f"/people/{_NUMBER}", people_page.change_person),
         web.get("/status", status_page.status_page),
         web.post("/status/retry", status_page.retry),
         web.post("/status/captions", status_page.captions),
@@ -152,13 +167,25 @@ def _routes() -> list[web.RouteDef]:
         web.put(f"/api/photos/{_PHOTO}/wrong", api.put_wrong),
         web.delete(f"/api/photos/{_PHOTO}/wrong", api.delete_wrong),
         web.patch(f"/api/photos/{_PHOTO}/words", api.patch_words),
+        web.get(f"/api/photos/{_PHOTO}/faces", people_api.photo_faces),
+        web.get("/api/people", people_api.people),
+        web.delete("/api/people", people_api.delete_all),
+        web.post("/api/people/switch", people_api.switch),
+        web.post("/api/people/undo", people_api.undo),
+        web.get(f"/api/people/{_NUMBER}", people_api.person),
+        web.post(f"/api/people/{_NUMBER}/name", people_api.name),
+        web.post(f"/api/people/{_NUMBER}/merge", people_api.merge),
+        web.post(f"/api/people/{_NUMBER}/distinct", people_api.distinct),
+        web.post(f"/api/people/{_NUMBER}/ignore", people_api.ignore),
+        web.post(f"/api/faces/{_NUMBER}/name", people_api.name_face),
+        web.post("/api/faces/not", people_api.take_faces),
     ]
 
 
 async def _threads(app: web.Application) -> AsyncIterator[None]:
     with (
         ThreadPoolExecutor(_THREADS, thread_name_prefix="web") as threads,
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="search") as searching,
+        NewestFirstExecutor(_THREADS, thread_name_prefix="search") as searching,
     ):
         app[THREADS], app[SEARCH_THREADS], app[DISK_THREADS] = threads, searching, {}
         yield

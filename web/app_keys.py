@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
@@ -44,7 +44,7 @@ WAKE: web.AppKey[Callable[[], None]] = web.AppKey("WAKE")
 SCAN_NOW: web.AppKey[Callable[[], None]] = web.AppKey("SCAN_NOW")
 THREADS = web.AppKey("THREADS", ThreadPoolExecutor)
 #: For search: a search server that does not answer must not delay pictures.
-SEARCH_THREADS = web.AppKey("SEARCH_THREADS", ThreadPoolExecutor)
+SEARCH_THREADS = web.AppKey("SEARCH_THREADS", Executor)
 #: For reading original files, by library: a disk that does not answer delays no other library.
 DISK_THREADS: web.AppKey[dict[Path, ThreadPoolExecutor]] = web.AppKey("DISK_THREADS")
 _THREADS_A_DISK = 2
@@ -53,21 +53,26 @@ CONNECTIONS: web.AppKey[Counter[str]] = web.AppKey("CONNECTIONS")
 
 
 class RecentCounts:
-    """The catalogue in numbers, counted once in `AGE_S` at most: counting reads every row, typing asks often."""
+    """The catalogue in numbers, counted once in `AGE_S` at most: counting reads every row, typing asks often. Of a
+    large catalogue it is done less often: it takes a twentieth of the time at most."""
 
     AGE_S = 2.0
+    REST = 20
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._latest: tuple[float, Counts] | None = None
+        self._latest: Counts | None = None
+        self._due_s = 0.0  # by the monotonic clock
 
     async def get(self, request: web.Request) -> Counts:
         """Raises `StorageError`."""
         async with self._lock:
-            if self._latest is None or time.monotonic() - self._latest[0] > self.AGE_S:
-                counts = await in_database_thread(request, request.config_dict[LIBRARY].counts)
-                self._latest = (time.monotonic(), counts)
-            return self._latest[1]
+            if self._latest is None or time.monotonic() > self._due_s:
+                began = time.monotonic()
+                self._latest = await in_database_thread(request, request.config_dict[LIBRARY].counts)
+                ended = time.monotonic()
+                self._due_s = ended + max(self.AGE_S, self.REST * (ended - began))
+            return self._latest
 
     def invalidate(self) -> None:
         """Has the next call count anew."""
@@ -75,6 +80,22 @@ class RecentCounts:
 
 
 COUNTS = web.AppKey("COUNTS", RecentCounts)
+
+
+class PeopleSwitch:
+    """Whether faces are looked for. `latest` is what was read last: every page's header goes by it."""
+
+    def __init__(self, setting: bool) -> None:
+        self._setting = setting
+        self.latest = setting
+
+    async def get(self, request: web.Request) -> bool:
+        """Reads it: the command line may have switched. Raises `StorageError`."""
+        self.latest = await in_database_thread(request, request.config_dict[LIBRARY].people.is_on, self._setting)
+        return self.latest
+
+
+PEOPLE_SWITCH = web.AppKey("PEOPLE_SWITCH", PeopleSwitch)
 
 
 class RecentSearchCount:

@@ -60,13 +60,29 @@ def photo_url(photo_id: str, text: str = "", sort: Sort | None = None, at: int |
 
 
 def form_url(form: str, photo_id: str, text: str = "", sort: Sort | None = None, at: int | None = None) -> str:
-    """Where a form of a photo's page ("caption", "wrong", "words") is sent; it leads back to the same `photo_url`."""
+    """Where a form of a photo's page ("caption", "wrong", "words", "faces") is sent, which leads back to the
+    same `photo_url`, or to the faces, which are at that address."""
     return photo_url(photo_id, text, sort, at).replace(photo_id, f"{photo_id}/{form}", 1)
 
 
 def original_url(photo_id: str, file_id: int, *, save: bool = False) -> str:
     """One of a photo's files."""
     return f"{local_url('/photo/')}{photo_id}/files/{file_id}{'?save=1' if save else ''}"
+
+
+def people_url(**parameters: str) -> str:
+    """The page of all persons."""
+    return _with_query(local_url("/people"), **parameters)
+
+
+def person_url(person_id: int, **parameters: str) -> str:
+    """A person's page."""
+    return _with_query(f"{local_url('/people/')}{person_id}", **parameters)
+
+
+def face_url(face_id: int) -> str:
+    """The picture of a face."""
+    return f"{local_url('/faces/')}{face_id}"
 
 
 def status_url(**parameters: str) -> str:
@@ -93,7 +109,7 @@ def thumbnail_url_template(request: web.Request, size: str) -> str:
 
 @lru_cache(maxsize=64)
 def _query(text: str, sort: Sort | None) -> str:
-    """A search as the sixty photos of a page name it."""
+    """A search as each photo of a page names it."""
     return _with_query("", q=text, sort=sort or "").removeprefix("?")
 
 

@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from indexer.catalogue import Counts
 from indexer.message import N_, Message
 from indexer.model import CaptionBy, CaptionPlace, Photo, PhotoMetadata, PhotoSummary, Position
-from indexer.progress import Phase, Progress
 from indexer.reasons import Reason
 from indexer.search import Hit, Why
-from web.i18n.language import decimal_text, duration_text, gettext, size_text, translate
+from indexer.search.fields import MODEL_FIELDS
+from web.i18n.language import decimal_text, gettext, size_text, translate
 
 _FIELDS = MappingProxyType(
     {
@@ -78,7 +77,6 @@ _KINDS = MappingProxyType(
         "meaning": N_("looks like it"),
     }
 )
-_MODEL_FIELDS = frozenset({"machine_caption", "tags"})
 _CAPTION_FIELDS = MappingProxyType({CaptionBy.PERSON: "person_caption", CaptionBy.MODEL: "machine_caption"})
 _PLACES = MappingProxyType(
     {
@@ -98,17 +96,6 @@ _SOME_PLACES = MappingProxyType(
 )
 
 
-_PHASES: Mapping[str, str] = MappingProxyType(
-    {
-        Phase.STARTING: N_("starting"),
-        Phase.WALKING: N_("looking for photos"),
-        Phase.INDEXING: N_("captioning"),
-        Phase.SEARCH: N_("updating search"),
-        Phase.IDLE: N_("up to date"),
-        Phase.WAITING: N_("waiting"),
-        Phase.STOPPING: N_("stopping"),
-    }
-)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -192,7 +179,7 @@ def tile(photo: PhotoSummary, hit: Hit, position: int, grid_px: int, *, folded: 
 
 def supported_matches(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[Why, ...]:
     """`why` without the model's words where a person has marked them as wrong, which search may not know yet."""
-    return tuple(match for match in why if not photo.wrong or match.field not in _MODEL_FIELDS)
+    return tuple(match for match in why if not photo.wrong or match.field not in MODEL_FIELDS)
 
 
 def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
@@ -355,45 +342,6 @@ def _with_reason(place: str, reason: Reason | None) -> str:
     return f"{place}: {message_text(reason)}" if reason else place
 
 
-#: Search is made again, not just kept up, while it lacks more than one in so many photos.
-_REBUILD_SHARE = 20
-
-
-def is_busy(progress: Progress, counts: Counts) -> bool:
-    """Whether more photos are to be expected soon; an indexer that has just started does not know yet."""
-    return bool(progress.queued or counts.queued or progress.walking or progress.phase == Phase.STARTING)
-
-
-def percent(progress: Progress, counts: Counts) -> int:
-    """How much of what is known of is done."""
-    todo = max(progress.queued, counts.queued)
-    whole = counts.photos + todo
-    return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
-
-
-def phase_text(progress: Progress, *, is_well: bool = True) -> str:
-    """What the indexer is busy with, as the beginning of a sentence; where that is nothing, whether all is well."""
-    if not is_well and progress.phase == Phase.IDLE:
-        return gettext("Not all is well")
-    phase = translate(_PHASES.get(progress.phase, progress.phase))
-    return phase[:1].upper() + phase[1:]
-
-
-def is_rebuilding(counts: Counts) -> bool:
-    """Whether search lacks so many photos that it is being made again, or for the first time, rather than kept up."""
-    return counts.unpushed > 0 and counts.unpushed * _REBUILD_SHARE >= counts.photos
-
-
 def kinds_text(passed_over: Mapping[str, int]) -> str:
     """``10 .jxl, 2 .psd``."""
     return clean(", ".join(f"{decimal_text(count)} {kind}" for kind, count in passed_over.items()))
-
-
-def problems(progress: Progress) -> list[str]:
-    """What keeps the indexer waiting, a line for each."""
-    return [message_text(problem) for problem in progress.problems]
-
-
-def eta_text(progress: Progress) -> str:
-    """``about 7 min left``; empty where it can't be told."""
-    return gettext("about %(time)s left", time=duration_text(progress.eta_s)) if progress.eta_s is not None else ""

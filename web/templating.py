@@ -13,8 +13,8 @@ import jinja2.ext
 from aiohttp import web
 from markupsafe import Markup
 
-from web import links, presenters, static_files, tiles
-from web.app_keys import SETTINGS
+from web import links, presenters, progress_texts, static_files, tiles
+from web.app_keys import PEOPLE_SWITCH, SETTINGS
 from web.i18n import language
 
 #: An address of this application that stands in a template.
@@ -56,7 +56,9 @@ def set_up_templates(app: web.Application) -> None:
         ngettext=_ngettext,
         language=language,
         links=links,
+        people_switch=PEOPLE_SWITCH,
         presenters=presenters,
+        progress_texts=progress_texts,
         protected=bool(app[SETTINGS].password),
         static_files=static_files,
         tile_link=tiles.tile_link,

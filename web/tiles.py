@@ -1,4 +1,4 @@
-"""A tile of the grid as HTML: in Python, not in a template, for speed. Thirty are rendered with every letter typed."""
+"""A tile of the grid as HTML: in Python, not in a template, for speed. Twelve are rendered with every letter typed."""
 
 from __future__ import annotations
 

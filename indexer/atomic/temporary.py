@@ -167,8 +167,9 @@ def _remove_stale(folder: Folder, name: str, older_than_s: float) -> bool:
     """Whether it is gone now."""
     with suppress(OSError):
         there = folder.stat(name)
-        # A copy bears its photo's mtime; its ctime says when it got its name.
-        if time.time() - max(there.st_ctime, there.st_mtime) < older_than_s or not stat.S_ISREG(there.st_mode):
+        # A copy bears its photo's mtime, which may lie ahead; its ctime says when it got its name.
+        is_young = any(abs(time.time() - at) < older_than_s for at in (there.st_ctime, there.st_mtime))
+        if is_young or not stat.S_ISREG(there.st_mode):
             return False
         with HeldFile(folder, name) as file:
             fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

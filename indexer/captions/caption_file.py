@@ -1,4 +1,4 @@
-"""Captions in photo files: the ladder from the Exif block down to the index, and the way back. Everything here is
+"""Captions in photo files: written into the best place that is safe, and taken out again. Everything here is
 synchronous and runs in the photo worker's process."""
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def write_caption(
     journal: Journal | None = None,
     roots: Sequence[Path] = (),
 ) -> WriteResult:
-    """Puts a caption as far up the ladder as is safe: Exif, XMP, sidecar, index only.
+    """Puts a caption into the best place that is safe: Exif, XMP, sidecar, else the index only.
 
     A person's words are never overwritten: beside them a model's stay in the index. A correction (`words` by a person)
     takes the place of what this program wrote, and stands in a sidecar where another program's words are in the file
@@ -118,7 +118,7 @@ def managed_library(path: Path) -> Path | None:
 
 @dataclass(slots=True)
 class _Writing:
-    """One attempt at a file that has been read. `reasons` tell why it is not further up the ladder, and `obstacle` what
+    """One attempt at a file that has been read. `reasons` tell why it is in no better place, and `obstacle` what
     of that may be over later."""
 
     file: FileRead
@@ -148,7 +148,7 @@ class _Writing:
         return self.photo.picture_digest if self.photo is not None else self.file.sha256
 
     def write(self, *, embed: bool) -> WriteResult:
-        """The first rung that holds. Raises `ChangedMeanwhile`."""
+        """Tries the places, best first. Raises `ChangedMeanwhile`."""
         try:
             own = OwnCaption.of(self.words, before="")
             if self.words.by is CaptionBy.PERSON:

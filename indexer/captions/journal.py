@@ -29,7 +29,7 @@ class JournalEntry:
     at: str  # ISO 8601, UTC
     by: str | None = None  # whose words were written
     original: str | None = None  # SHA-256 of what an undo gives back: `before` may hold an older caption of ours
-    digest: str | None = None  # of the text, see `own_caption.digest`
+    digest: str | None = None  # of the text, see `indexer.ownership.mark.digest`
 
 
 class Journal:

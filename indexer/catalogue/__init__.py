@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +22,11 @@ from typing import Self
 
 from captioner import Caption
 from indexer.catalogue.corrections import Corrections, PhotoFeedback
+from indexer.catalogue.face_rows import FaceRows
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue
 from indexer.catalogue.outbox import REFILL, Outbox, Refused
+from indexer.catalogue.people import People, names_by_photo
+from indexer.catalogue.people_decisions import PeopleDecisions
 from indexer.catalogue.retries import Retries
 from indexer.catalogue.roots import ScanRequests, UnreadablePlaces
 from indexer.catalogue.rows import (
@@ -57,16 +61,23 @@ class Counts:
     queued: int
     set_aside: int
     unpushed: int
+    refilling: int  # of these, those that the index holds which answers until the new one is filled
     with_caption: int
     refused: int  # by search, for good
     unreadable: int  # folders, and files, that the last scan could not read
     incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
     thumbnails_waiting: int  # files whose thumbnails are to be made again
+    faces_waiting: int  # photos in which faces are to be looked for
 
     def not_searchable(self, searchable: int) -> int:
         """How many photos wait to be found where search holds `searchable`: all of them where a newer version begins
         the index anew, until the next start."""
-        return max(self.unpushed, self.photos - self.refused - searchable)
+        return max(self.not_found_yet, self.photos - self.refused - self.refilling - searchable)
+
+    @property
+    def not_found_yet(self) -> int:
+        """How many photos nobody finds yet as they are."""
+        return self.unpushed - self.refilling
 
 
 class Catalogue:
@@ -88,7 +99,11 @@ class Catalogue:
         self.outbox = Outbox(database)
         self.stacks = Stacks(database)
         self.measured = Measured(database)
+        self.people = People(database)
+        self.people_decisions = PeopleDecisions(database)
+        self.faces = FaceRows(database)
         self._probed = ""
+        self._count_due_s = 0.0  # by the monotonic clock
 
     def __enter__(self) -> Self:
         return self
@@ -106,8 +121,12 @@ class Catalogue:
         """Another number after every change, whichever process made it. Takes microseconds."""
         return self._database.data_version()
 
+    def sync(self) -> None:
+        """Makes durable what was settled until now: a power cut may take away what came since. Raises `OSError`."""
+        self._database.sync()
+
     def check(self, *, most_bytes: int | None = None) -> str | None:
-        """Looks through all of the file, unless larger than `most_bytes`; gives what is wrong. See `note_error`."""
+        """Looks through all of the file, unless larger than `most_bytes`; gives what is wrong. See `record_error`."""
         if (damage := self._database.damage(most_bytes=most_bytes)) is not None:
             self._database.note_damage(damage)
         return self._database.noted_damage
@@ -128,7 +147,8 @@ class Catalogue:
         return None if (damage := self._database.noted_damage) is None else damage_message(path, damage)
 
     def probe(self) -> None:
-        """Reads what pages show, of some photos only, of others the next time. Milliseconds.
+        """Reads what pages show, of some photos only, of others the next time. Milliseconds; in a catalogue that takes
+        long to count, it is counted only now and then.
 
         Raises `StorageError` where the file is damaged, lost, or can't be read.
         """
@@ -136,8 +156,7 @@ class Catalogue:
             ids = self.photo_ids(after=self._probed, limit=_PROBED_PHOTOS)
             self._probed = ids[-1] if len(ids) == _PROBED_PHOTOS else ""
             self.photos(ids)
-            self.counts()
-            self.scans.roots()
+            self._probe_counts()
             self.queue.set_aside(1)
         except sqlite3.Error as error:
             self.record_error(error)
@@ -146,6 +165,17 @@ class Catalogue:
             ) from error
         if (trouble := self.problem()) is not None:
             raise StorageError(trouble)
+
+    def _probe_counts(self) -> None:
+        """A supervisor asks every few seconds; a million photos take a third of a second to count."""
+        if time.monotonic() < self._count_due_s:
+            return
+        began = time.thread_time()
+        self.counts()
+        self.scans.roots()
+        took_s = time.thread_time() - began
+        if took_s > _QUICK_COUNT_S:
+            self._count_due_s = time.monotonic() + _COUNT_REST * took_s
 
     def settle(self, job: Job, photo: IndexedPhoto) -> None:
         """Stores what was learnt and ends the job, in one transaction; see `settling.settle`."""
@@ -192,10 +222,17 @@ class Catalogue:
                 files[row["photo_id"]].append(file_from_row(row))
         more = self._more_files([one for one in files if len(files[one]) == most_files])
         others = similar(reader, {one: row["stack"] for one, row in rows.items()})
-        return [
+        photos = [
             photo_from_row(rows[one], files[one], max(0, more.get(one, 0) - len(files[one])), others.get(one, 0))
             for one in ids
             if one in rows
+        ]
+        people = names_by_photo(reader, ids)
+        return [
+            replace(one, seen_people=tuple(people[one.id][0]), denied_people=tuple(people[one.id][1]))
+            if one.id in people
+            else one
+            for one in photos
         ]
 
     def _more_files(self, ids: Sequence[str]) -> dict[str, int]:
@@ -260,17 +297,22 @@ class Catalogue:
             (SELECT count(*) FROM file) AS files,
             (SELECT count(*) FROM file WHERE missing_since IS NOT NULL) AS missing,
             (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1) AS unpushed,
+            (SELECT count(*) FROM photo WHERE gone = 0 AND unpushed = 1 AND search_revision <> {REFILL}) AS changed,
             (SELECT count(*) FROM photo WHERE gone = 0 AND worded = 1) AS with_caption,
             (SELECT count(*) FROM photo WHERE {_REFUSED}) AS refused,
             (SELECT count(*) FROM unreadable) AS unreadable,
             (SELECT count(*) FROM photo WHERE {INCOMPLETE}) AS incomplete,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id WHERE kind = 'thumbnails'
                 AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS thumbnails_waiting,
+            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id WHERE kind = 'faces'
+                AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS faces_waiting,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()
+        counted = dict(row)
+        counted["refilling"] = counted["unpushed"] - counted.pop("changed")  # by index photo_changed
         present = {"files": row["files"] - row["missing"], "queued": self.queue.queued()}
-        return Counts(**dict(row) | present)
+        return Counts(**counted | present)
 
     def unwritten(self) -> dict[Reason | None, int]:
         """How many present photos have a caption in the catalogue and none in or beside their files, by the reason,
@@ -309,6 +351,8 @@ class Catalogue:
 #: Of a photo with many copies so many names of files and folders can be searched for; a document holds fewer still.
 SEARCHED_FILES = 128
 _PROBED_PHOTOS = 100
+#: Seconds of processor time; counting that takes longer is done less often, for a hundredth of the time at most.
+_QUICK_COUNT_S, _COUNT_REST = 0.05, 100
 
 # The plus sign keeps to the index of what was refused, which is little: this is counted every few seconds.
 _REFUSED = "+gone = 0 AND refused_revision > 0 AND refused_revision = revision"

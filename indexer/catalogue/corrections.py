@@ -63,7 +63,7 @@ class Corrections:
         return self._set_correction(photo_id, None)
 
     def _set_correction(self, photo_id: str, text: str | None) -> bool:
-        with self._database.transaction() as writer:
+        with self._database.transaction(durable=True) as writer:
             known = StoredCorrection.of(writer, photo_id)
             if known is None or (text is None and known.text is None):
                 return False
@@ -217,7 +217,7 @@ def corrected_text(typed: str) -> str:
             )
         )
     text = clean(text)
-    if not _says_something(text):
+    if not says_something(text):
         raise UnusableCorrection(_NO_WORDS)
     return text
 
@@ -240,14 +240,14 @@ def added_words(typed: Iterable[str]) -> tuple[str, ...]:
                     most=LONGEST_ADDED_WORD,
                 )
             )
-        if _says_something(text):
+        if says_something(text):
             found.setdefault(text.casefold(), text)
     if not found:
         raise UnusableCorrection(_NO_WORDS)
     return tuple(found.values())
 
 
-def _says_something(text: str) -> bool:
+def says_something(text: str) -> bool:
     """A zero width space is not a word."""
     return any(unicodedata.category(letter)[0] in "LNPS" for letter in text)
 
@@ -267,7 +267,7 @@ class PhotoFeedback:
         return self._update_mark(photo_id, _UNMARK)
 
     def _update_mark(self, photo_id: str, update: str) -> bool:
-        with self._database.transaction() as writer:
+        with self._database.transaction(durable=True) as writer:
             if not writer.execute(update, (photo_id,)).rowcount:
                 return False
             corrected = writer.execute("SELECT corrected_text FROM photo WHERE id = ?", (photo_id,)).fetchone()[0]
@@ -282,7 +282,7 @@ class PhotoFeedback:
         Letter case makes no other word. `add` are what `correction.added_words` gives. Raises `UnusableCorrection`
         where they become more than `MOST_ADDED_WORDS`.
         """
-        with self._database.transaction() as writer:
+        with self._database.transaction(durable=True) as writer:
             row = writer.execute("SELECT added_words FROM photo WHERE id = ?", (photo_id,)).fetchone()
             if row is None:
                 return False

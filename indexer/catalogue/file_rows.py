@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from indexer.catalogue.found import StampRow
-from indexer.catalogue.job_queue import enqueue_changed
+from indexer.catalogue.job_queue import enqueue_changed, requeue_vanished
 from indexer.catalogue.roots import is_gone
 from indexer.catalogue.rows import now
 from indexer.metadata.dates import PhotoDate, date_in_name
@@ -148,6 +148,7 @@ def _update_path(writer: sqlite3.Connection, file_id: int, file: FileAt) -> None
         missing_since = NULL, seen_walk = (SELECT walk FROM root WHERE id = ?) WHERE id = ?""",
         (*file[:3], *file.stamp, file.root_id, file_id),
     )
+    requeue_vanished(writer, file_id)
 
 
 _COPIED_COLUMNS = (

@@ -25,14 +25,9 @@ def signed_inode(inode: int) -> int:
     return inode - _INODE_WRAP if inode >= _INODE_LIMIT else inode
 
 
-def stamp_of(mtime_ns: int, size: int, inode: int) -> FileStamp:
+def stored_stamp(mtime_ns: int, size: int, inode: int) -> FileStamp:
     """The stamp behind stored numbers."""
     return FileStamp(mtime_ns, size, inode + _INODE_WRAP if inode < 0 else inode)
-
-
-def file_stamp(status: os.stat_result) -> FileStamp:
-    """The stamp that a `stat` result gives."""
-    return FileStamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 A job is `queued`, `claimed` or set `aside`. Attempts are counted when a job is claimed, so that a photo which takes
 the whole process down has been counted. After a death, what was claimed becomes *suspect*: it waits until the
-innocent jobs are done and is then handed out alone, so that the photos that were merely in hand beside the deadly
-one do not share its sentence.
+other jobs are done and is then handed out alone: only the photo that brings the process down again is set aside, not
+those that were being worked on beside it.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -37,10 +37,12 @@ RANK = {
     JobKind.THUMBNAILS: 3,
     JobKind.COMPLETE: 4,
     JobKind.RETRY_WRITE: 5,
+    JobKind.FACES: 6,
 }
 #: Captions by another model that nobody has asked for wait for everything that somebody has.
 RECAPTION_RANK = 4
 _RETRY_RANK = 10  # a job that failed waits for those that have not been tried
+_ANY_RANK = 1000  # no rank is as high
 
 _JOB = f"""SELECT job.id, job.kind, job.attempts, {FILE_COLUMNS}
     FROM job JOIN file ON file.id = job.file_id JOIN root ON root.id = file.root_id """
@@ -66,7 +68,11 @@ _WORK_WANTED = {
             AND photo.embedding IS NULL))""",
     JobKind.RETRY_WRITE: "file.obstacle IS NOT NULL AND photo.corrected_at IS NULL",
     JobKind.METADATA: "photo.id IS NOT NULL",
-    JobKind.COMPLETE: """photo.look_model IS NULL AND photo.machine_model IS NOT NULL AND file.id =
+    # By the index of such photos, which are few: every start asks.
+    JobKind.COMPLETE: """file.photo_id IN (SELECT id FROM photo WHERE look_model IS NULL AND machine_model IS NOT NULL)
+        AND file.id = (SELECT min(id) FROM file AS first
+        WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
+    JobKind.FACES: """photo.faces_model IS NOT :model AND file.id =
         (SELECT min(id) FROM file AS first WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
     JobKind.THUMBNAILS: """file.id = (SELECT min(id) FROM file AS first
         WHERE first.photo_id = photo.id AND first.missing_since IS NULL)""",
@@ -102,17 +108,20 @@ class JobQueue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, limit: int) -> list[Job]:
-        """Takes up to `limit` jobs of present files, never two for one file; each claim counts as an attempt.
+    def claim(self, limit: int, *, only_urgent: bool = False) -> list[Job]:
+        """Takes up to `limit` jobs of present files, never two for one file; each claim counts as an attempt. Where
+        `only_urgent`, only what somebody on the page waits for.
 
         A suspect (see the module) comes alone, and only when nothing else is claimed: an empty answer means "finished"
         only where no claimed job is still in hand, so ask again after each batch has been settled.
         """
         with self._database.transaction() as writer:
             rows = writer.execute(
-                f"{_JOB} WHERE {_CLAIMABLE} AND job.suspect = 0 ORDER BY job.rank, job.id LIMIT ?", (limit,)
+                f"""{_JOB} WHERE {_CLAIMABLE} AND job.suspect = 0 AND job.rank < ?
+                ORDER BY job.rank, job.id LIMIT ?""",
+                (RANK[JobKind.INDEX] if only_urgent else _ANY_RANK, limit),
             ).fetchall()
-            if not rows and limit > 0:
+            if not rows and limit > 0 and not only_urgent:
                 rows = self._claimable_suspect(writer)
             jobs = list({row["file_id"]: _job(row) for row in reversed(rows)}.values())[::-1]
             writer.executemany(
@@ -310,6 +319,16 @@ def enqueue_changed(writer: sqlite3.Connection, file_id: int) -> None:
         (file_id,),
     )
     writer.execute("UPDATE job SET again = max(again, 1) WHERE file_id = ? AND state = 'claimed'", (file_id,))
+
+
+def requeue_vanished(writer: sqlite3.Connection, file_id: int) -> None:
+    """Queues again, inside the caller's transaction, what failed because the file was not where it was known: it has
+    been found. Three attempts are over in milliseconds, a move is noticed after seconds."""
+    writer.execute(
+        f"""UPDATE job SET {RESET_JOB} WHERE file_id = ? AND reason_kind = ?
+        AND (state = 'aside' OR (state = 'queued' AND suspect = 0))""",
+        (file_id, FailureKind.VANISHED.value),
+    )
 
 
 def enqueue_completion(writer: sqlite3.Connection, file_id: int) -> None:

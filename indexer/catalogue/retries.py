@@ -22,8 +22,7 @@ from indexer.atomic.file_systems import usable_bytes
 from indexer.catalogue.file_rows import below_condition
 from indexer.catalogue.job_queue import RANK, SET_ASIDE, SetAside, set_aside_from_row
 from indexer.catalogue.roots import ensure_root
-from indexer.catalogue.rows import now
-from indexer.errors import RETRIED_AT_START, FailureKind, Obstacle
+from indexer.errors import LONGEST_WAIT, RETRIED_AT_START, FailureKind, Obstacle
 from indexer.model import CaptionPlace, JobKind
 from indexer.settings import Settings
 from indexer.sqlite.database import Database
@@ -80,7 +79,9 @@ class Retries:
 
     def retry_due(self) -> int:
         """Queues what was set aside and whose wait is over; returns how many."""
-        return self._database.write(f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at <= ?", (now(),))
+        return self._database.write(
+            f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at NOT BETWEEN ? AND ?", _span(LONGEST_WAIT)
+        )
 
     def retry_at_start(self) -> int:
         """Queues what was set aside for a reason that a start may have ended, and lets writes be tried at once."""
@@ -105,9 +106,9 @@ class Retries:
             f"""SELECT file.id, root.path AS root, folder, name, size, obstacle, caption_place
             FROM file JOIN root ON root.id = file.root_id
             WHERE file.obstacle IN (SELECT value FROM json_each(?)) AND file.root_id = ? AND {where} AND file.id > ?
-            AND missing_since IS NULL AND (write_at IS NULL OR write_at <= ?)
+            AND missing_since IS NULL AND (write_at IS NULL OR write_at NOT BETWEEN ? AND ?)
             AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) ORDER BY file.id LIMIT ?""",
-            (json.dumps([one.value for one in obstacles]), root_id, *values, after, now(), limit),
+            (json.dumps([one.value for one in obstacles]), root_id, *values, after, *_span(_LONGEST_WRITE_WAIT), limit),
         )
         return [_blocked_file(row) for row in rows]
 
@@ -149,8 +150,15 @@ class Retries:
         return number
 
 
+def _span(longest: timedelta) -> tuple[str, str]:
+    """From now to the end of the longest wait. What waits for a later moment began to while the clock was ahead, as
+    that of a machine without a battery may be until it is set: it would wait for years."""
+    moment = datetime.now(UTC)
+    return moment.isoformat(timespec="milliseconds"), (moment + longest).isoformat(timespec="milliseconds")
+
+
 def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> int:
-    # Where a person has decided on the page, what they decided is carried out; see `pipeline.write_caption_job`.
+    # Where a person has decided on the page, what they decided is carried out; see `journeys.write_caption_job`.
     return writer.execute(
         f"""INSERT INTO job (file_id, kind, rank)
         SELECT file.id, CASE WHEN photo.corrected_at IS NULL THEN :write ELSE :words END, :rank
@@ -170,7 +178,7 @@ def _enqueue_writes(writer: sqlite3.Connection, condition: str, values: str) -> 
 def next_write_try(row: sqlite3.Row, obstacle: Obstacle | None) -> tuple[int, str | None]:
     """How often a file's caption was tried in vain, and when it may be tried again, after a settled job.
 
-    `row` is the file's, with its job's `kind`. The first time in vain counts for nothing: the next scan looks.
+    `row` is the file's, with its job's `rank`. The first time in vain counts for nothing: the next scan looks.
     """
     if obstacle is None or row["rank"] != RANK[JobKind.RETRY_WRITE]:
         return 0, None

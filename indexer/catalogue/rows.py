@@ -9,7 +9,7 @@ import os
 import sqlite3
 import struct
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -17,8 +17,9 @@ from typing import Any, get_type_hints
 import msgspec
 
 from captioner import Caption, Tag
-from indexer.catalogue.found import stamp_of
+from indexer.catalogue.found import stored_stamp
 from indexer.errors import Obstacle
+from indexer.face_box import FaceRegion
 from indexer.model import (
     CaptionBy,
     CaptionPlace,
@@ -99,7 +100,9 @@ def metadata_values(metadata: PhotoMetadata) -> dict[str, Any]:
 def _storable_value(value: Any) -> Any:
     """SQLite's numbers end at 64 bits: a tag that claims more says nothing."""
     if isinstance(value, tuple):
-        return tuple(map(storable, value))
+        return tuple(map(_storable_value, value))
+    if isinstance(value, FaceRegion):
+        return replace(value, name=storable(value.name) or "")
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return None
     return storable(value) if isinstance(value, str) else value
@@ -199,7 +202,7 @@ def file_from_row(row: sqlite3.Row) -> PhotoFile:
         id=row["file_id"],
         root=Path(os.fsdecode(row["root"])),
         relative=os.fsdecode(os.path.join(row["folder"], row["name"])),
-        stamp=stamp_of(row["mtime_ns"], row["size"], row["inode"]),
+        stamp=stored_stamp(row["mtime_ns"], row["size"], row["inode"]),
         missing=row["missing_since"] is not None,
         caption_place=CaptionPlace(row["file_place"]) if row["file_place"] else None,
         caption_reason=from_stored(row["file_reason"]),

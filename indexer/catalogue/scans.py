@@ -3,10 +3,10 @@
 New, changed, moved, copied and missing files are told apart by path and stamp alone; no file is opened. Nothing is
 ever deleted: a file that is gone is marked missing, and coming back unchanged costs nothing.
 
-A scan removes nothing, and says so, where the root can't be listed, where it is empty but was not, where it lost more
-than a tenth of its files and more than twenty at once, or where another file system stands in its place (st_dev
-changed) and more than a tenth is lost. Files that left only because the settings now pass them over do not count as
-lost. `accept_losses` has the next complete scan's losses accepted.
+A scan marks nothing as missing, and says so, where the root can't be listed, where it is empty but was not, where it
+lost more than a tenth of its files and more than twenty at once, or where another file system stands in its place
+(st_dev changed) and more than a tenth is lost. Files that left only because the settings now pass them over do not
+count as lost. `accept_losses` has the next complete scan's losses accepted.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this package's own constants; values are always bound
@@ -39,7 +39,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class NoteCounts:
-    """How the files of a batch compare with what was known. `moved` counts renamed files, `new` copies as well."""
+    """How the files of a batch compare with what was known. `moved` are renamed files; `new` includes copies."""
 
     new: int = 0
     changed: int = 0
@@ -57,7 +57,7 @@ class NoteCounts:
 
 @dataclass(frozen=True, slots=True)
 class ScanOutcome:
-    """How many files a finished scan found missing; `held_back` says why none were removed, for people.
+    """How many files a finished scan marked as missing; `held_back` says why none were.
 
     `unreadable` are the outermost folders, and files, below the scanned root that could not be read, by the
     errno's name; paths are relative to that root.
@@ -176,11 +176,11 @@ class Scans:
         return NoteCounts(numbers["new"], numbers["changed"], numbers["unchanged"], numbers["moved"])
 
     def finish_scan(self, scan: ScanState) -> ScanOutcome:
-        """Marks what a scan of the whole root did not see as missing, unless that looks like a lost disk (see the
-        module). Files below folders that could not be listed are neither seen nor missing."""
+        """Marks what a scan of a root, or of a folder of it, did not see as missing, unless that looks like a lost disk
+        (see the module). Files below folders that could not be listed are neither seen nor missing."""
         accepted, emptied = self._root_flags(scan)
         if accepted and roots.is_gone(os.fsencode(scan.root)):
-            scan.unreadable.pop(scan.below, None)  # it is gone, and that is meant
+            scan.unreadable.pop(scan.below, None)  # it is gone, and somebody has accepted that
         unseen = self._unseen(scan)
         held_back = None if accepted else self._why_not_accepted(scan, unseen, self._count_known(scan))
         if (code := scan.unreadable.get(scan.below)) is not None and not emptied:
@@ -192,7 +192,7 @@ class Scans:
                 superseded = file_rows.superseded_files(writer, scan.absent, scan.root_id)
                 file_rows.mark_missing(writer, [*(file_id for file_id, _, _ in unseen), *superseded])
                 roots.clear_reason_of_emptied_roots(writer, scan.absent)
-                writer.execute(
+                writer.execute(  # "x''" is no folder: only after a scan of the whole root
                     "UPDATE root SET device = coalesce(?, device), walked_at = ? WHERE id = ? AND ? = x''",
                     (roots.device_of(scan.root), now(), scan.root_id, scan.below),
                 )
@@ -231,6 +231,25 @@ class Scans:
                 return ScanOutcome(0, held_back)
             file_rows.mark_missing(writer, sorted(ids))
         return ScanOutcome(len(ids))
+
+    def present_below(self, root: Path, folder: bytes) -> list[bytes]:
+        """The paths, relative to `root`, of the files below one of its folders that are not known to be missing."""
+        with self._database.transaction() as writer:
+            root_id, below = roots.ensure_root(writer, root)
+        where, values = file_rows.below_condition(file_rows.join(below, folder))
+        rows = self._database.reader.execute(
+            f"SELECT folder, name FROM file WHERE root_id = ? AND {where} AND missing_since IS NULL", (root_id, *values)
+        )
+        start = len(below) + 1 if below else 0
+        return [file_rows.join(row["folder"], row["name"])[start:] for row in rows]
+
+    def present_paths(self) -> frozenset[bytes]:
+        """The paths of all files that are not known to be missing."""
+        rows = self._database.reader.execute(
+            """SELECT root.path AS root, folder, name FROM file JOIN root ON root.id = root_id
+            WHERE missing_since IS NULL"""
+        )
+        return frozenset(os.path.join(row["root"], row["folder"], row["name"]) for row in rows)
 
     @damage_in_rows()
     def roots(self) -> list[RootState]:

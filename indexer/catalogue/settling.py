@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from captioner import Caption
 from indexer.catalogue.corrections import HAS_OUR_WORDS, StoredCorrection, enqueue_caption_writes, store_correction
+from indexer.catalogue.face_rows import apply_labels
 from indexer.catalogue.file_rows import join_root, touch
 from indexer.catalogue.found import sidecar_fingerprint, sidecars_beside, signed_inode
 from indexer.catalogue.job_queue import enqueue_completion, requeue
@@ -40,6 +41,8 @@ def settle(writer: sqlite3.Connection, job: Job, photo: IndexedPhoto) -> None:
         requeue(writer, job.id)
     else:
         writer.execute("DELETE FROM job WHERE id = ?", (job.id,))
+    if photo.file_read:
+        apply_labels(writer, photo.content_key, photo.metadata.regions)
     if photo.caption is not None and photo.tags_model is None:
         enqueue_completion(writer, row["id"])
     touch(writer, {photo.content_key, row["photo_id"] or photo.content_key})

@@ -10,7 +10,8 @@ import click
 
 from indexer.commands.command_line import need_catalogue, print_json, with_settings
 from indexer.commands.terminal import Terminal
-from indexer.settings import ENVIRONMENT_PREFIX, SETTINGS, Settings, config_path
+from indexer.settings import ENVIRONMENT_PREFIX, SETTINGS, Settings
+from indexer.settings_loader import config_path
 
 if TYPE_CHECKING:
     from indexer.recovery.restore import Restored

@@ -52,10 +52,10 @@ def caption(settings: Settings, terminal: Terminal, files: tuple[Path, ...], wri
 async def _caption_files(
     settings: Settings, files: Sequence[Path], stop: asyncio.Event, *, write: bool
 ) -> AsyncGenerator[Row, None]:
+    from indexer.jobs.captioners import started_captioner
     from indexer.jobs.pipeline import PERSONS_WORDS, withhold_reason
     from indexer.model import CaptionPlace, WriteResult
     from indexer.reader.photo_process import PhotoProcesses
-    from indexer.service import started_captioner
 
     async with (
         started_captioner(settings) as captioner,

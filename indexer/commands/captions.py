@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from indexer.model import CaptionPlace
 from indexer.progress import Meter, Progress
 from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
+from indexer.sqlite.file_header import is_there
 
 if TYPE_CHECKING:
     from indexer.captions.caption_file import UndoResult
@@ -137,7 +139,7 @@ def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everyt
     if bool(paths) == everything:
         raise click.UsageError("name files or folders, or say --all")
 
-    rows = _undo_rows(settings, terminal, paths, _print_undone, as_json=as_json, dry_run=False)
+    rows = _undo_rows(settings, terminal, paths, _print_undone, as_json=as_json, dry_run=False, search=everything)
     _record_undo(settings, {Path(row["path"]) for row in rows if row["restored"]}, everything=everything)
     terminal.print(_undo_summary(rows))
     if everything:
@@ -152,7 +154,7 @@ def _undo_summary(rows: Sequence[Row]) -> str:
     if failed:
         parts.append(f"{failed:,} could not be")
     if missing:
-        parts.append(f"{missing:,} are not there just now: undo them when their disk is back")
+        parts.append(f"{missing:,} are not where they were: undo them when their disk is back")
     if untouched := len(rows) - restored - failed - missing:
         parts.append(f"{untouched:,} left as they are: nothing of ours is in them")
     return ", ".join(parts)
@@ -184,12 +186,17 @@ def _undo_rows(
     *,
     as_json: bool,
     dry_run: bool,
+    search: bool = False,
 ) -> list[Row]:
-    """A row for each file, with progress on the terminal; `dry_run`: the files stay as they are."""
+    """A row for each file, with progress on the terminal. `dry_run`: the files stay as they are; `search`: libraries
+    are searched for more of them."""
     phase = "checking captions" if dry_run else "taking captions out"
 
     async def run(stop: asyncio.Event) -> list[Row]:
         targets = await asyncio.to_thread(_targets, settings, paths)
+        unknown = await asyncio.to_thread(_unknown_files, settings) if search else []
+        targets = list(dict.fromkeys([*targets, *unknown]))
+        strangers = frozenset(map(str, unknown))
         meter = Meter()
 
         def progress() -> Progress:
@@ -199,7 +206,8 @@ def _undo_rows(
         async def counted() -> AsyncGenerator[Row, None]:
             async for row in _undo_files(settings, targets, stop, dry_run=dry_run):
                 meter.add()
-                yield row
+                if row["state"] != "none" or row["path"] not in strangers:
+                    yield row
 
         async with terminal.following(progress):
             return await print_rows(counted(), print_row, as_json=as_json)
@@ -232,7 +240,7 @@ def _known_texts(settings: Settings, targets: frozenset[Path]) -> dict[Path, tup
     alone tells which words are ours. Nothing where there is no catalogue, or none that can be read."""
     from indexer.storage import reading_catalogue
 
-    if not settings.catalogue_path.exists():
+    if not is_there(settings.catalogue_path):
         return {}
     try:
         with reading_catalogue(settings) as catalogue:
@@ -296,6 +304,17 @@ def _all_captioned(settings: Settings) -> list[Path]:
         if photo.is_file():
             paths.setdefault(photo)
     return list(paths)
+
+
+def _unknown_files(settings: Settings) -> list[Path]:
+    """The files of the libraries that the catalogue does not know to be where they are: a captioned one may have been
+    moved or copied there since the last scan."""
+    from indexer.storage import reading_catalogue
+
+    with reading_catalogue(settings) as catalogue:
+        roots = [root.path for root in catalogue.scans.roots() if root.path.is_dir()]
+        known = catalogue.scans.present_paths()
+    return [path for path in _files_below(roots) if os.fsencode(path) not in known]
 
 
 def _captioned_files(catalogue: Catalogue) -> Iterator[tuple[str, PhotoFile]]:

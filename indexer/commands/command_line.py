@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import functools
 import json
 import logging
@@ -20,7 +21,9 @@ from captioner import Tag
 from indexer.commands.remembered import read_remembered
 from indexer.commands.terminal import Terminal, printable
 from indexer.errors import SetupError
-from indexer.settings import SECRETS, SETTINGS, Settings, load_settings
+from indexer.settings import SECRETS, SETTINGS, Settings
+from indexer.settings_loader import load_settings
+from indexer.sqlite.file_header import is_there
 
 if TYPE_CHECKING:
     from indexer.model import Photo
@@ -44,12 +47,17 @@ SERVING = (
     "open_metrics",
     "rescan_s",
     "recaption_hours",
+    "quiet_hours",
+    "pause_temperature_c",
+    "pause_load_percent",
     "watch",
 )
 INDEXING = tuple(name for name in SETTINGS if name not in {"photos", "data_dir", *SERVING, *SECRETS})
 
 # Each thread keeps SQLite connections and their page caches: a few threads are part of the memory budget.
 _THREADS = 3
+#: A number of glibc's malloc.h.
+_M_ARENA_MAX = -8
 
 
 class CommandLine(click.Group):
@@ -158,6 +166,8 @@ def print_line(text: str) -> None:
 def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, _Result]]) -> _Result:
     """Runs `main(stop)` on an event loop; SIGTERM and SIGINT set `stop`, a second one ends it at once."""
 
+    _use_one_heap()
+
     async def run() -> _Result:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="recollect"))
@@ -174,6 +184,15 @@ def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, _Resul
         return asyncio.run(run())
     except asyncio.CancelledError:
         raise click.Abort from None
+
+
+def _use_one_heap() -> None:
+    """glibc gives up to eight heaps a core to the threads, and what is free in one helps no other (mallopt(3)): with
+    one, serving a library that changes took 16 MB less after six minutes, and a keystroke no longer. Other C libraries
+    pass this by."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt") and "MALLOC_ARENA_MAX" not in os.environ:
+        library.mallopt(_M_ARENA_MAX, 1)
 
 
 Row = dict[str, Any]
@@ -241,7 +260,7 @@ def given_flags(settings: Settings, names: Iterable[str]) -> dict[str, str]:
 
 def need_catalogue(settings: Settings) -> None:
     """Reading commands make no data directory: a typing error in `--data-dir` must not look like an empty library."""
-    if not settings.catalogue_path.exists():
+    if not is_there(settings.catalogue_path):
         raise SetupError(
             f"nothing is indexed in {settings.data_dir} yet",
             hint="run `recollect index DIR` or `recollect serve DIR` first, or name another --data-dir",

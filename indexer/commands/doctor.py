@@ -15,16 +15,18 @@ from pathlib import Path
 from captioner import BundleError, CaptionError, TextTower
 from indexer.commands.finding import Finding, Verdict
 from indexer.commands.index_in_use import INDEX_IN_USE, examine_index_in_use
+from indexer.commands.people import FACES, examine_faces
 from indexer.commands.remembered import read_remembered
 from indexer.errors import SearchError, SetupError, StorageError
+from indexer.jobs.captioners import started_captioner
 from indexer.jobs.reindex import count_by_model, current_model, format_models, recaption_hint
 from indexer.model import JobKind
 from indexer.scanning.crawl_rules import CrawlRules
-from indexer.service import started_captioner
 from indexer.settings import Settings
 from indexer.sqlite.database import read_only_connection
 from indexer.sqlite.derived import set_aside_files
 from indexer.sqlite.errors import hint_for, is_damage
+from indexer.sqlite.file_header import is_there
 from indexer.storage import Storage, indexing_process, open_storage, search_path
 
 _MB = 1_000_000
@@ -41,6 +43,10 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = [await _model(settings)]
     if findings[0].verdict is not Verdict.BROKEN:
         findings.append(await asyncio.to_thread(_meaning, settings))
+        if settings.cluster:
+            from indexer.commands.cluster import examine_cluster
+
+            findings += await examine_cluster(settings)
     findings += await asyncio.to_thread(lambda: list(_everything_else(settings)))
     return findings
 
@@ -132,7 +138,7 @@ def _databases(settings: Settings) -> Iterator[Finding]:
     if settings.search == "embedded":
         files["search index"] = search_path(settings)
     for subject, path in files.items():
-        if not path.exists():
+        if not is_there(path):
             is_lost = subject != "catalogue" and settings.catalogue_path.exists()
             mend = "the next `recollect serve` or `index` makes it again by itself" if is_lost else ""
             text = f"{path} is not there{'' if is_lost else ' yet'}"
@@ -167,7 +173,7 @@ def _damage(path: Path) -> str | None:
 
 def _contents(settings: Settings) -> Iterator[Finding]:
     """Whether search and thumbnails have what the catalogue says they should."""
-    if not settings.catalogue_path.exists():
+    if not is_there(settings.catalogue_path):
         return
     with ExitStack() as stack:
         try:
@@ -181,6 +187,7 @@ def _contents(settings: Settings) -> Iterator[Finding]:
         yield from _guarded("thumbnails kept", lambda: _thumbnails(storage))
         yield from _guarded("captions", lambda: _captions(storage, settings))
         yield from _guarded(_UNWRITTEN, lambda: _unwritten(storage))
+        yield from _guarded(FACES, lambda: examine_faces(storage, settings))
         yield from _guarded("photos set aside", lambda: _set_aside(storage))
         yield from _guarded(_UNREADABLE, lambda: _unreadable(storage))
 
@@ -211,7 +218,8 @@ def _searchable(storage: Storage, settings: Settings) -> Finding:
     """Compares number and revision of every document with the catalogue."""
     subject, counts = "searchable photos", storage.catalogue.counts()
     differing = storage.catalogue.outbox.differences(storage.search.held())
-    text = f"{storage.search.count():,} in search, {counts.photos:,} in the catalogue, {counts.unpushed:,} waiting"
+    found = storage.search.count() + counts.refilling
+    text = f"{found:,} in search, {counts.photos:,} in the catalogue, {counts.not_found_yet:,} waiting"
     if not differing:
         return Finding(subject, Verdict.FINE, f"{text}; all others are there in their latest revision")
     if pid := indexing_process(settings.data_dir):

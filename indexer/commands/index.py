@@ -49,7 +49,7 @@ def print_first_run_notice(settings: Settings, storage: Storage, terminal: Termi
 def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tuple[Path, ...]:
     """Every library root to be served: the settings', and those ever given as arguments, these included.
 
-    What is given on this command line is remembered, `--captions` too.
+    What is given on this command line is remembered, `--captions` and `--people` too.
     Raises `SetupError` where there is none, or where one that was never seen is not there; a known one that is not
     there is an unplugged disk, which the walk speaks of.
     """
@@ -68,6 +68,8 @@ def libraries(settings: Settings, storage: Storage, given: Sequence[str]) -> tup
         libraries=settings.photos if given else (),
         settings=given_flags(settings, ["captions"]),
     )
+    if "people" in given_flags(settings, ["people"]):
+        storage.catalogue.people.switch(on=settings.people)
     roots = outermost([*settings.photos, *remembered.libraries])
     if not roots:
         raise SetupError("no photo library is known yet", hint="name one, for example: recollect serve ~/Pictures")

@@ -38,6 +38,7 @@ _SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their 
 @with_settings("bundle")
 def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -> None:
     """Say how many photos there are, and which were set aside and why."""
+    from indexer.cluster_report import cluster_json, read_cluster_state
     from indexer.commands.remembered import read_remembered
     from indexer.storage import indexing_process, reading_catalogue
 
@@ -46,6 +47,7 @@ def status(settings: Settings, terminal: Terminal, retry: bool, as_json: bool) -
         retried = catalogue.queue.retry_set_aside() if retry else 0
         running = indexing_process(settings.data_dir)
         state = _state(settings, catalogue) | {"running": running, "retried": retried}
+        state["cluster"] = cluster_json(read_cluster_state(settings.data_dir, running))
         state["data_problem"] = _data_problem(settings, is_running=bool(running))
         known = {root.path for root in catalogue.scans.roots()}
     libraries = [str(root) for root in read_remembered(settings.data_dir).libraries if root not in known]
@@ -68,7 +70,7 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
         "catalogue_problem": _catalogue_problem(catalogue),
         "counts": asdict(counts),
         "searchable": searchable,
-        "not_searchable": counts.unpushed if searchable is None else counts.not_searchable(searchable),
+        "not_searchable": counts.not_found_yet if searchable is None else counts.not_searchable(searchable),
         "search_problem": problem or other_index_message(settings),
         "libraries": [
             {
@@ -82,6 +84,7 @@ def _state(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
             for root in catalogue.scans.roots()
         ],
         "caption_models": _caption_models(settings, catalogue),
+        "people": _people(settings, catalogue),
         "unwritten": [_reason_json(reason) | {"photos": photos} for reason, photos in catalogue.unwritten().items()],
         "unreadable": [
             {
@@ -133,6 +136,30 @@ def _catalogue_problem(catalogue: Catalogue) -> str | None:
     except SetupError as error:
         return f"{error.what}: {error.hint}" if error.hint else error.what
     return None
+
+
+def _people(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+    """`photos_waiting` counts also those that are queued once recollect runs; `problem` says why faces can't be looked
+    for."""
+    from captioner import BundleError, read_face_model
+
+    state: dict[str, Any] = {"on": catalogue.people.is_on(settings.people), **asdict(catalogue.people.counts())}
+    if state["on"]:
+        try:
+            state["photos_waiting"] = catalogue.faces.count_wanting(read_face_model().name)
+        except BundleError as error:
+            state["problem"] = str(error)
+    return state
+
+
+def _print_people(people: dict[str, Any]) -> None:
+    """Nothing where faces were never looked for."""
+    if not people["on"] and not people["faces"]:
+        return
+    waiting = f"; {people['photos_waiting']:,} photos to go" if people["photos_waiting"] else ""
+    print_line(f"faces           {people['faces']:,}{waiting if people['on'] else '; no more are looked for'}")
+    if problem := people.get("problem"):
+        print_line(f"  they can't be looked for: {problem}")
 
 
 def _caption_models(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
@@ -194,10 +221,12 @@ def _print_state(state: dict[str, Any]) -> None:
     for item in state["refused"]:
         print_line(f"  {item['path']}: {item['reason']}")
     _print_caption_models(state["caption_models"])
+    _print_cluster(state["cluster"])
     if counts["incomplete"]:
         print_line(f"to complete     {counts['incomplete']:,} photos have their sentence alone, from their files")
     if counts["thumbnails_waiting"]:
         print_line(f"thumbnails      {counts['thumbnails_waiting']:,} are to be made again")
+    _print_people(state["people"])
     print_line(f"queued          {counts['queued']:,}")
     if counts["unreadable"]:
         print_line(f"can't be read   {counts['unreadable']:,} folder{'s' * (counts['unreadable'] != 1)}")
@@ -208,6 +237,19 @@ def _print_state(state: dict[str, Any]) -> None:
         print_line(f"  {item['path']}: {item['reason']}")
     if counts["set_aside"] > len(state["set_aside"]):
         print_line(f"  and {counts['set_aside'] - len(state['set_aside']):,} more")
+
+
+def _print_cluster(cluster: dict[str, Any] | None) -> None:
+    """Nothing where the process that indexes has no cluster."""
+    if cluster is None:
+        return
+    used = f"{cluster['used']} of {len(cluster['workers'])} workers are used"
+    print_line(f"cluster         {cluster['address']}: {cluster['problem'] or used}")
+    for worker in cluster["workers"]:
+        text = f"not used: {worker['problem']}" if worker["problem"] else f"{worker['captions']:,} captions"
+        print_line(f"  {worker['name']}: {text}")
+    here, elsewhere = cluster["captions_here"], cluster["captions_elsewhere"]
+    print_line(f"                {here:,} captions here, {elsewhere:,} by other machines since it was started")
 
 
 def _passed_over(counts: Mapping[str, int]) -> str:
@@ -234,7 +276,9 @@ def _print_caption_models(models: dict[str, Any]) -> None:
 @click.option("--fix", is_flag=True, help="make Meilisearch's keys from RECOLLECT_MEILISEARCH_MASTER_KEY first")
 @click.option("--rebuild", "rebuilds", is_flag=True, help="keep a damaged catalogue aside and make it again first")
 @click.argument("roots", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=str))
-@with_settings("bundle", "captions", "sidecar_dir", "search", "meilisearch_url", "meilisearch_index")
+@with_settings(
+    *("bundle", "captions", "sidecar_dir", "search", "meilisearch_url", "meilisearch_index", "cluster", "cluster_tls")
+)
 def doctor(
     settings: Settings, terminal: Terminal, as_json: bool, fix: bool, rebuilds: bool, roots: tuple[str, ...]
 ) -> None:

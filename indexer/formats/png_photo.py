@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
+from indexer.formats import iptc, jpeg, photo, tiff, tiff_edit, xmp_packet
 from indexer.formats.charsets import decode_text
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest, sha256
@@ -30,7 +30,6 @@ _XMP_HEADER = _XMP_KEYWORD + b"\0\0\0\0\0"
 _MAX_BLOCK_BYTES = 1 << 24
 _MAX_TEXT_BYTES = 4 << 20
 _PROFILE = b"raw profile type "
-_APP1_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _DIGITS_A_LINE = 72  # as ImageMagick has it
 _TITLE, _COMMENT = b"title", b"comment"
 #: PNG third edition, 11.3.3.2, and what ImageMagick makes of EXIF's.
@@ -138,7 +137,7 @@ class PngText:
         if self._profile_name not in (b"exif", b"app1"):
             return None
         body = self._profile()
-        return None if body.startswith(_APP1_XMP_HEADER) else body.removeprefix(photo.EXIF_HEADER)
+        return None if body.startswith(jpeg.XMP_HEADER) else body.removeprefix(photo.EXIF_HEADER)
 
     @property
     def iptc(self) -> bytes | None:
@@ -152,8 +151,8 @@ class PngText:
             return self.text
         if self._profile_name == b"xmp":
             return self._profile()
-        if self._profile_name == b"app1" and (body := self._profile()).startswith(_APP1_XMP_HEADER):
-            return body.removeprefix(_APP1_XMP_HEADER)
+        if self._profile_name == b"app1" and (body := self._profile()).startswith(jpeg.XMP_HEADER):
+            return body.removeprefix(jpeg.XMP_HEADER)
         return None
 
     @property
@@ -163,6 +162,7 @@ class PngText:
 
     def _profile(self) -> bytes:
         """The bytes that the digits stand for. Raises `CaptionRefused` where they are not all there."""
+        # A name, how many bytes, digits; the two more lines are for texts that lack them.
         _, length, *digits = [*self.text.strip().split(b"\n"), b"", b""]
         try:
             profile = bytes.fromhex(b"".join(digits).decode("ascii"))
@@ -265,7 +265,7 @@ class PngPhoto(photo.EditablePhoto):
 
     @cached_property
     def marks(self) -> list[Mark]:
-        """Ours, also in a packet that another program has put into another form since."""
+        """Ours, also in a packet that another program has moved into another kind of chunk since."""
         packets = self._packets
         with suppress(CaptionRefused):
             packets = self._all_packets
@@ -338,7 +338,7 @@ class PngPhoto(photo.EditablePhoto):
         return photo.EXIF_HEADER if chunk.body(self.data).startswith(photo.EXIF_HEADER) else b""
 
     def _check_moves(self, start: int) -> None:
-        """What forbids that a chunk here becomes longer: something before it that points behind it."""
+        """Raises `CaptionRefused` where something before a chunk points behind it, which must not move then."""
         if any(other.kind == b"iDOT" and other.start < start for other in self._chunks):
             raise CaptionRefused(ReasonCode.IDOT)
         blocks = (self._block(other) for other in self._exif if other.start < start)

@@ -39,13 +39,13 @@ TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4
 _NUMBERS = {3: "H", 4: "I", 13: "I"}
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
 # Tags that say where image data lies, each with the tag that says how much of it: strips, tiles, the thumbnail; and the
-# tables of old-style JPEG (TIFF 6.0, 22), whose lengths are their own affair.
+# tables of old-style JPEG (TIFF 6.0, 22), whose lengths no tag gives.
 _DATA_TAGS = {0x0111: 0x0117, 0x0144: 0x0145, _THUMBNAIL: 0x0202, 0x0207: 0, 0x0208: 0, 0x0209: 0}
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\0]")
 
 
 class TiffError(NotUnderstood):
-    """A TIFF block that is not understood to the last offset."""
+    """A TIFF block of which a part is not understood."""
 
     def of_block(self) -> CaptionRefused:
         """The same, in words for whoever owns the photo."""
@@ -112,7 +112,7 @@ def raw_entries(
     block: bytes, order: str, offset: int, *, end: int | None = None, most: int = 0xFFFF, tail_bytes: int = 0
 ) -> Iterator[RawEntry]:
     """The entries of the directory at `offset`. Raises `TiffError` where they are more than `most`, or run past `end`
-    (the block's, unless given), be it with the bytes that stand behind them."""
+    (the block's, unless given). `tail_bytes` must follow the entries before that."""
     end = len(block) if end is None else end
     if offset + 2 > end:
         raise TiffError(f"a directory at byte {offset} lies outside the Exif block")
@@ -291,7 +291,7 @@ def entry_text(block: bytes, order: str, entry: Entry) -> str:
     start = entry.start
     if entry.end - start > _MAX_TEXT_BYTES and entry.tag != USER_COMMENT:  # the first words are enough
         first = _NOT_BLANK.search(block, start, entry.end)
-        start += (first.start() - start) & ~1 if first else 0
+        start += (first.start() - start) & ~1 if first else 0  # an even step: two bytes are a character of UTF-16
     raw = block[start : min(entry.end, start + _MAX_TEXT_BYTES)]
     if entry.tag == XP_COMMENT:
         return decode_utf16(raw, big_endian=False)
@@ -328,7 +328,7 @@ def texts(block: bytes) -> list[FieldText]:
                     make = decode_text(block[entry.start : min(entry.end, entry.start + _MAX_MAKE_BYTES)])
                 if entry.tag in names and len(found) < _MAX_TEXTS:
                     found.append((names[entry.tag], entry_text(block, order, entry)))
-                if entry.tag == EXIF_IFD and len(pending) == 1:
+                if entry.tag == EXIF_IFD and len(pending) == 1:  # the first one only
                     pending += integers(block, order, entry)[:1]
     return [FieldText(field, text, make) for field, text in found]
 

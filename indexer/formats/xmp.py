@@ -15,6 +15,7 @@ from defusedxml.ElementTree import fromstring
 
 from indexer.formats.charsets import decode_narrow
 from indexer.formats.xmp_packet import CAPTION_FIELDS, OWN, packet_end
+from indexer.formats.xmp_regions import XmpRegion, face_regions, region_names
 from indexer.ownership.mark import FieldText, parts_of_mark, text_in_mark
 
 MOST_BYTES = 4_000_000
@@ -30,9 +31,7 @@ _LIGHTROOM = "{http://ns.adobe.com/lightroom/1.0/}"
 _DIGIKAM = "{http://www.digikam.org/ns/1.0/}"
 _IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 _IPTC_CORE = "{http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/}"
-_MWG_REGIONS = "{http://www.metadataworkinggroup.com/schemas/regions/}"
 _MS_PHOTO = "{http://ns.microsoft.com/photo/1.0/}"
-_MS_REGION = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
 _ACDSEE = "{http://ns.acdsee.com/iptc/1.0/}"
 _OWN = f"{{{OWN}}}"
 _CATALOG_SETS = "{http://ns.iview-multimedia.com/mediapro/1.0/}CatalogSets"
@@ -110,6 +109,7 @@ class Xmp:
     make: str | None = None  # of the camera
     model: str | None = None
     pets: tuple[str, ...] = ()
+    regions: tuple[XmpRegion, ...] = ()  # those of `people` that have a place
     headlines: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
         own=own,
         title=found.text(_DC + "title"),
         keywords=(*(word for word in keywords if not _is_tree(word)), *worded),
-        people=(*_region_names(root, "face"), *found.texts(_IPTC_EXT + "PersonInImage"), *named),
+        people=(*region_names(root, "face"), *found.texts(_IPTC_EXT + "PersonInImage"), *named),
         rating=found.text(_XMP + "Rating"),
         rating_percent=found.text(_MS_PHOTO + "Rating"),
         dates=tuple(found.first_texts(_EXIF + "DateTimeOriginal", _PHOTOSHOP + "DateCreated", _ACDSEE + "datetime")),
@@ -150,7 +150,8 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
         lens=next(found.first_texts(_EXIF_EX + "LensModel", _AUX + "Lens"), None),
         make=found.text(_TIFF + "Make"),
         model=found.text(_TIFF + "Model"),
-        pets=tuple(_region_names(root, "pet")),
+        pets=tuple(region_names(root, "pet")),
+        regions=face_regions(root),
         headlines=found.texts(_PHOTOSHOP + "Headline"),
         subjects=tuple(text for name in _SUBJECTS for text in found.texts(name)),
         locations=(*(text for name in _LOCATIONS for text in found.texts(name)), *_location_parts(root)),
@@ -237,17 +238,6 @@ def _values(element: Element) -> list[str]:
     return [item.text or "" for item in items]
 
 
-def _region_names(root: Element, wanted: str) -> Iterator[str]:
-    """Names of MWG regions (guidelines 2.0) of this type; of faces also those of regions that name no type, and
-    Microsoft's."""
-    for element in root.iter():
-        kind = (_either(element, _MWG_REGIONS + "Type") or "face").strip().casefold()
-        if kind == wanted:
-            yield from filter(None, [_either(element, _MWG_REGIONS + "Name")])
-        if wanted == "face":
-            yield from filter(None, [_either(element, _MS_REGION + "PersonDisplayName")])
-
-
 def _location_parts(root: Element) -> Iterator[str]:
     """The names in the structures of LocationCreated and LocationShown, wherever they stand."""
     for element in root.iter():
@@ -255,10 +245,6 @@ def _location_parts(root: Element) -> Iterator[str]:
             name = _IPTC_EXT + part
             yield from filter(None, [element.get(name)])
             yield from (text for child in element.findall(name) for text in _values(child) if text.strip())
-
-
-def _either(element: Element, name: str) -> str | None:
-    return element.get(name) or element.findtext(name)
 
 
 def _is_tree(tag: str) -> bool:

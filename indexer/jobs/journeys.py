@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from captioner import Caption
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.errors import Obstacle, PhotoVanished
 from indexer.jobs.pipeline import (
     CAPTIONS_OFF,
@@ -168,7 +168,7 @@ async def write_caption_job(job: Job, context: PipelineContext) -> IndexedPhoto:
 def _require_unchanged(path: Path, stamp: FileStamp) -> None:
     """Raises `PhotoVanished` where another program was faster: it is tried again with what that made of the file."""
     try:
-        changed = file_stamp(path.stat()) != stamp
+        changed = stamp_of(path.stat()) != stamp
     except OSError:
         return  # the next write or scan finds that it is gone
     if changed:
@@ -226,6 +226,31 @@ async def retry_write_job(job: Job, context: PipelineContext) -> IndexedPhoto:
     return await index_photo(job, context)
 
 
+async def find_faces_job(job: Job, context: PipelineContext) -> None:
+    """Looks for faces in the cached screen picture, or, where that was lost, in the file, which is only read."""
+    people, content_key = context.people, job.content_key or ""
+    known = await context.known_photo(content_key)
+    picture = None
+    if people is not None and people.model is not None and known is not None:
+        picture = await _screen_picture(job, content_key, context)
+    if people is None or known is None or picture is None:
+        await asyncio.to_thread(context.catalogue.faces.end_job, job)
+        return
+    await people.settle(job, content_key, await people.find_faces(picture), known.metadata.regions)
+
+
+async def _screen_picture(job: Job, content_key: str, context: PipelineContext) -> bytes | None:
+    """None where the file shows another photo by now, which a scan finds."""
+    picture = await asyncio.to_thread(context.thumbnails.get, content_key, ThumbnailSize.SCREEN)
+    if picture is not None:
+        return picture
+    reading = await context.photos.read(job.file.path)
+    if reading.content_key != content_key:
+        return None
+    await context.store_thumbnails(reading)
+    return reading.thumbnails[ThumbnailSize.SCREEN]
+
+
 JOURNEYS: Mapping[JobKind, Callable[[Job, PipelineContext], Awaitable[IndexedPhoto | None]]] = MappingProxyType(
     {
         JobKind.INDEX: index_photo,
@@ -234,6 +259,7 @@ JOURNEYS: Mapping[JobKind, Callable[[Job, PipelineContext], Awaitable[IndexedPho
         JobKind.THUMBNAILS: make_thumbnails_again,
         JobKind.WRITE_CAPTION: write_caption_job,
         JobKind.COMPLETE: complete_caption,
+        JobKind.FACES: find_faces_job,
         JobKind.RETRY_WRITE: retry_write_job,
     }
 )

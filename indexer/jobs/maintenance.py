@@ -37,17 +37,31 @@ class Maintenance:
         self._interval_s = interval_s
         self._compared_at: float | None = None
         self._checked_at: float | None = None
+        self._synced_version = 0
         self.problem: Message | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self.check_derived()
+            await asyncio.to_thread(self._sync)
             if self._checked_at is None or time.monotonic() - self._checked_at > _CHECK_S:
                 await asyncio.to_thread(self._check, _MOST_AT_START_BYTES if self._checked_at is None else None)
                 self._checked_at = time.monotonic()
                 await self.check_derived()
             await asyncio.sleep(self._interval_s)
+
+    def _sync(self) -> None:
+        """A power cut then takes what was settled in the last half a minute at most, be it the last for weeks."""
+        version = self._storage.catalogue.data_version()
+        if version == self._synced_version:
+            return  # a disk that sleeps is left asleep
+        try:
+            self._storage.catalogue.sync()
+        except OSError as error:
+            log.warning("what was settled just now may be lost if the power is cut: %s", error)
+        else:
+            self._synced_version = version
 
     async def check_derived(self) -> None:
         """Queues the thumbnails that photos lack, and sees whether the catalogue is still there."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from indexer.errors import ProcessUnavailable, UnreadablePhoto
 from indexer.model import ThumbnailSize
@@ -24,7 +24,7 @@ _INTERVAL_S = 300.0
 
 
 class PhotoMeasuring:
-    """`stored` is called whenever search has something to hear of."""
+    """`stored` is called whenever search has something to hear of, `turn` is waited for before each portion."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class PhotoMeasuring:
         photos: PhotoProcesses,
         *,
         stored: Callable[[], None],
+        turn: Callable[[], Awaitable[None]] | None = None,
         pause_s: float = _PAUSE_S,
         interval_s: float = _INTERVAL_S,
     ) -> None:
@@ -39,6 +40,7 @@ class PhotoMeasuring:
         self._thumbnails = storage.thumbnails
         self._photos = photos
         self._stored = stored
+        self._turn = turn
         self._pause_s = pause_s
         self._interval_s = interval_s
 
@@ -54,6 +56,8 @@ class PhotoMeasuring:
         try:
             ids = await asyncio.to_thread(self._catalogue.measured.lacking, limit=_AT_ONCE)
             while ids:
+                if self._turn is not None:
+                    await self._turn()
                 total += await self._measure(ids)
                 await asyncio.sleep(self._pause_s)
                 ids = await asyncio.to_thread(self._catalogue.measured.lacking, after=ids[-1], limit=_AT_ONCE)

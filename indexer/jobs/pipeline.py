@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
 from captioner import Caption, Captioner
 from indexer.catalogue import Catalogue
 from indexer.errors import Obstacle, UnreadablePhoto
+from indexer.jobs.people import PeopleWork
 from indexer.model import (
     CaptionBy,
     CaptionPlace,
@@ -37,6 +39,9 @@ WRONG = Reason(ReasonCode.MARKED_WRONG)
 UNSURE = Reason(ReasonCode.UNSURE)
 NOTHING_SEEN = Reason(ReasonCode.NOTHING_SEEN)
 
+#: Captions that are kept for another try, some 10 kB each.
+_MOST_UNSETTLED = 64
+
 #: Of these, what may be over later; a setting ends it.
 OBSTACLES = {CAPTIONS_OFF: Obstacle.SETTING_OFF, UNSURE: Obstacle.NOT_SURE}
 
@@ -51,7 +56,9 @@ class PipelineContext:
     thumbnails: ThumbnailStore
     write_captions: bool
     write_unsure: bool = False
+    people: PeopleWork | None = None
     _by_key: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    _unsettled: OrderedDict[str, Caption] = field(default_factory=OrderedDict)
 
     def lock_for(self, content_key: str) -> asyncio.Lock:
         """Held while a photo is captioned, so that its copies wait and then find it known."""
@@ -65,10 +72,26 @@ class PipelineContext:
         """Puts both sizes into the key-value store."""
         await asyncio.to_thread(self.thumbnails.put_all, reading.content_key, reading.thumbnails.items())
 
+    async def caption(self, content_key: str, pixels: bytes) -> Caption:
+        """The model's words for a photo that has none yet. Where they could not be settled, as its file was moved
+        before they could be written into it, the next try has them at once. Raises `captioner.CaptionError`."""
+        made = self._unsettled.get(content_key)
+        if made is None:
+            made = self._unsettled[content_key] = await self.captioner.caption(pixels)
+            if len(self._unsettled) > _MOST_UNSETTLED:
+                self._unsettled.popitem(last=False)
+        return made
+
     async def settle(self, job: Job, photo: IndexedPhoto) -> IndexedPhoto:
         """Stores what was learnt and ends the job; returns `photo`."""
-        await asyncio.to_thread(self.catalogue.settle, job, photo)
+        await asyncio.to_thread(self._settle, job, photo)
+        self._unsettled.pop(photo.content_key, None)
         return photo
+
+    def _settle(self, job: Job, photo: IndexedPhoto) -> None:
+        self.catalogue.settle(job, photo)
+        if self.people is not None:
+            self.people.enqueue_photo(photo.content_key)
 
 
 async def index_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
@@ -83,7 +106,7 @@ async def index_photo(job: Job, context: PipelineContext) -> IndexedPhoto:
         known = await context.known_photo(reading.content_key)
         metadata = recognise_machine_caption(reading.metadata, known)
         await context.store_thumbnails(reading)
-        caption, tags_model = await _caption(known, metadata, reading.pixels, context)
+        caption, tags_model = await _caption(known, metadata, reading, context)
         photo = IndexedPhoto(
             reading.content_key, metadata, reading.stamp, caption, tags_model=tags_model, measures=reading.measures
         )
@@ -117,7 +140,7 @@ async def _settle_without_decoding(job: Job, context: PipelineContext) -> Indexe
 
 
 async def _caption(
-    known: Photo | None, metadata: PhotoMetadata, pixels: bytes, context: PipelineContext
+    known: Photo | None, metadata: PhotoMetadata, reading: Reading, context: PipelineContext
 ) -> tuple[Caption, str | None]:
     """A caption and the model that its tags and embedding are by, None for nobody's.
 
@@ -128,7 +151,7 @@ async def _caption(
         return known.machine, known.tags_model
     ours = metadata.machine_caption
     if ours is None:
-        caption = await context.captioner.caption(pixels)
+        caption = await context.caption(reading.content_key, reading.pixels)
         return caption, caption.model
     model = ours.model or ""
     return Caption(text=ours.text, confidence=ours.confidence or 0.0, tags=(), embedding=None, model=model), None

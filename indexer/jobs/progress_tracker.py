@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from indexer.catalogue import Catalogue, Counts
 from indexer.message import Message
+from indexer.model import JobKind
 from indexer.progress import Meter, Phase, Progress
 from indexer.reasons import Reason
 from indexer.tasks import is_set_within
@@ -28,9 +29,11 @@ class ProgressTracker:
         problems: Callable[[], tuple[Message | Reason | str, ...]],
         upcoming: Callable[[], int] = lambda: 0,
         unreadable: Callable[[], int] = lambda: 0,
+        paused: Callable[[], Phase | None] = lambda: None,
     ) -> None:
         """`upcoming` gives how many photos are queued once the queue is empty, `unreadable` how many folders the last
-        scans could not read."""
+        scans could not read, `paused` the phase that is a pause, while there is one."""
+        self._paused = paused
         self._unreadable = unreadable
         self._catalogue = catalogue
         self._scanning = scanning
@@ -40,6 +43,7 @@ class ProgressTracker:
         self._done_then = 0
         self._invalidated = asyncio.Event()
         self.meter = Meter()
+        self._faces_done = 0
         self.stopping = False
         self.waiting = False
 
@@ -47,6 +51,11 @@ class ProgressTracker:
         """A run begins."""
         self.stopping = False
         self.meter.start()
+
+    def note_settled(self, kind: JobKind) -> None:
+        """A job of this kind is done."""
+        self._faces_done += kind is JobKind.FACES
+        self.meter.add()
 
     def invalidate(self) -> None:
         """There is new work: it is counted again."""
@@ -80,20 +89,22 @@ class ProgressTracker:
             queued=queued,
             set_aside=counts.set_aside,
             per_second=meter.per_second,
-            eta_s=meter.eta_s(queued),
-            phase=self._phase(queued, scanning, counts.unpushed),
+            eta_s=None if self._paused() else meter.eta_s(queued),
+            phase=self._phase(queued, counts.faces_waiting, scanning, counts.unpushed),
             walking=scanning,
             problems=self._problems(),
+            faces=min(queued, counts.faces_waiting),
+            faces_done=self._faces_done,
             unreadable=self._unreadable(),
         )
 
-    def _phase(self, queued: int, scanning: bool, unpushed: int) -> Phase:
+    def _phase(self, queued: int, faces: int, scanning: bool, unpushed: int) -> Phase:
         if self.stopping:
             return Phase.STOPPING
         if self.waiting:
             return Phase.WAITING
         if queued:
-            return Phase.INDEXING
+            return self._paused() or (Phase.FACES if queued <= faces else Phase.INDEXING)
         if scanning or self._invalidated.is_set():
             return Phase.WALKING
         return Phase.SEARCH if unpushed else Phase.IDLE

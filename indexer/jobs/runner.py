@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from captioner import BundleError, CaptionError, CaptionerUnavailable
@@ -38,11 +39,12 @@ _HINTS = {
 
 
 class JobRunner:
-    """Keeps `in_flight` photos on their way at once, so that reading, captioning and writing overlap.
+    """Keeps as many photos on their way at once as `in_flight` says, so that reading, captioning and writing overlap.
 
     `settled` is called after each job that ended well, `drained` whenever no job is in hand any more.
     A job is claimed only when there is room for it: what a crash leaves claimed is what was really in hand. However
-    `run` ends, no claim of it is left. `problem` says what keeps it from working just now, for people; `give_up`: a
+    `run` ends, no claim of it is left. While `paused`, only what somebody on the page waits for is claimed; `wake` says
+    that a pause is over. `problem` says what keeps it from working just now, for people; `give_up`: a
     process that can't be had several times ends the run.
     """
 
@@ -50,9 +52,10 @@ class JobRunner:
         self,
         context: PipelineContext,
         *,
-        in_flight: int,
+        in_flight: Callable[[], int],
         settled: Callable[[Job], None],
         drained: Callable[[], None],
+        paused: Callable[[], bool] = lambda: False,
         give_up: bool = True,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
@@ -64,7 +67,8 @@ class JobRunner:
         self._context = context
         self._settled = settled
         self._drained = drained
-        self._room = asyncio.Semaphore(in_flight)
+        self._paused = paused
+        self._in_flight = in_flight
         self._in_hand = 0
         self._changed = asyncio.Event()
         self._more_may_come = True
@@ -92,9 +96,9 @@ class JobRunner:
     async def run(self) -> None:
         """Works until `stop` or `finish`. Raises `SetupError` where it is not about one photo."""
         try:
-            async with asyncio.TaskGroup() as hands:
+            async with asyncio.TaskGroup() as tasks:
                 while (job := await self._next()) is not None:
-                    hands.create_task(self._process(job))
+                    tasks.create_task(self._process(job))
         except BaseExceptionGroup as failures:
             raise first_failure(failures) from failures
         finally:
@@ -124,23 +128,23 @@ class JobRunner:
             log.warning("%d photos stay set aside: %s", len(self._captioner_failures), error)
 
     async def _next(self) -> Job | None:
-        """The next job, holding room for it; None at the end."""
-        await self._room.acquire()
+        """The next job, once there is room for it; None at the end."""
         while not self._stop.is_set():
             self._changed.clear()
-            if (job := await self._claim()) is not None:
+            has_room = self._in_hand < self._in_flight()
+            if has_room and (job := await self._claim()) is not None:
                 self._in_hand += 1
                 return job
             # Not where `wake` was called since the claim began: there may be a job by now.
-            if not self._more_may_come and not self._in_hand and not self._changed.is_set():
+            if has_room and not self._more_may_come and not self._in_hand and not self._changed.is_set():
                 break
             await is_set_within(self._changed, POLL_S)  # another process may have enqueued something
-        self._room.release()
         return None
 
     async def _claim(self) -> Job | None:
         """A thread can't be cancelled: what it claims is waited for, and held until it is done or given back."""
-        claiming = asyncio.ensure_future(asyncio.to_thread(self._context.catalogue.queue.claim, 1))
+        claim = partial(self._context.catalogue.queue.claim, 1, only_urgent=self._paused())
+        claiming = asyncio.ensure_future(asyncio.to_thread(claim))
         try:
             await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -158,7 +162,6 @@ class JobRunner:
                 del self._held[job.id]
         finally:
             self._in_hand -= 1
-            self._room.release()
             self.wake()
             if not self._in_hand:
                 self._drained()

@@ -34,6 +34,7 @@ from indexer.formats.maker_lens import spec
 from indexer.formats.xmp import Xmp, read_xmp
 from indexer.images.decode import OpenedImage, open_image
 from indexer.metadata.blocks import Blocks, find_blocks
+from indexer.metadata.face_regions import upright_regions
 from indexer.metadata.sidecar_files import Takeout
 from indexer.metadata.taken_at import taken_at
 from indexer.model import CaptionBy, DatePrecision, FileCaption, PhotoMetadata, Position
@@ -126,6 +127,12 @@ def combine(
         title=_first_clean(chain(_titles(exif, iptc, packets), [blocks.title])),
         keywords=clean_list(_keywords(exif, iptc, packets)),
         people=clean_list(chain((name for xmp in packets for name in xmp.people), google.people)),
+        regions=upright_regions(
+            (region for xmp in packets for region in xmp.regions),
+            orientation=exif.orientation,
+            size=(width_px, height_px),
+            stored_upright=opened.mime_type == "image/heic",
+        ),
         pets=clean_list(name for xmp in packets for name in xmp.pets),
         headline=_first_clean(chain((text for xmp in packets for text in xmp.headlines), iptc.get(HEADLINE, ()))),
         subjects=clean_list(_subjects(exif, iptc, packets)),

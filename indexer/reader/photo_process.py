@@ -131,8 +131,8 @@ class PhotoProcesses:
     async def write_caption(
         self, path: Path, words: Caption | FileCaption, stamp: FileStamp, *, over_correction: bool = False
     ) -> WriteResult:
-        """Writes a caption as the settings say; the ladder ends in the index, with a reason. `over_correction`: a
-        correction of ours may be replaced by the model's words.
+        """Writes a caption as the settings say; where nothing else is safe it stays in the index, with a reason.
+        `over_correction`: a correction of ours may be replaced by the model's words.
 
         Raises `PhotoVanished` where the file is no longer the one of that stamp, and `StorageError` where the journal
         can't be written.

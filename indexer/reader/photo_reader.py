@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from indexer.atomic.file_read import stamp_of
 from indexer.captions import caption_file
@@ -36,9 +36,6 @@ from indexer.reader.photo_requests import (
     to_json,
 )
 from indexer.reasons import ReasonCode
-
-if TYPE_CHECKING:
-    pass
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ELOOP})
 

@@ -197,7 +197,7 @@ class RootScanner:
         self._changed()
 
     def _sweep(self, batch: FoundBatch) -> None:
-        """Whoever wants no captions in the library wants no hand of ours in it."""
+        """Removes copies that killed processes left; where captions are off, nothing in the library is touched."""
         folders = batch.unswept if self._settings.captions != "off" else ()
         for folder in folders:
             for path in sweep(batch.root / os.fsdecode(folder), older_than_s=self._stale_s):

@@ -120,7 +120,7 @@ class ScanScheduler:
             one.request_scan()
 
     def _known(self, root: Path) -> RootScanner | None:
-        """The round that `root` is scanned in."""
+        """The scanner of `root`."""
         real = root.resolve()
         for known, one in self._roots.items():
             if known == root or real.is_relative_to(known.resolve()):

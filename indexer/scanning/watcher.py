@@ -24,9 +24,9 @@ from pathlib import Path
 from watchfiles import watch
 from watchfiles.main import FileChange
 
+from indexer.atomic.file_read import stamp_of
 from indexer.atomic.file_systems import network_file_system
 from indexer.catalogue import Catalogue
-from indexer.catalogue.found import file_stamp
 from indexer.catalogue.roots import is_gone
 from indexer.metadata.sidecar_files import is_sidecar_name, is_sidecar_of
 from indexer.model import FoundFile
@@ -72,6 +72,7 @@ class PathDebouncer:
         self._catalogue = catalogue
         self._rules = rules
         self._steady_s = steady_s
+        self._root_inode = self._inode_of_root()
         self._seen: dict[bytes, _PathState] = {}
         self._unseen: set[bytes] = set()
         self._due = 0.0
@@ -129,8 +130,8 @@ class PathDebouncer:
         return status.st_mode, status.st_mtime_ns, status.st_size, status.st_ino
 
     def _note(self, steady: dict[bytes, _PathState]) -> int:
-        if not os.path.isdir(self._base):  # noqa: PTH112 - bytes
-            self._scan_wanted = True  # an unplugged disk: the scan holds its losses back
+        if (inode := self._inode_of_root()) is None or inode != self._root_inode:
+            self._scan_wanted = True  # an unplugged disk, or the empty folder it was mounted on: the scan judges it
             return 0
         present: list[bytes] = []
         gone: list[bytes] = []
@@ -145,9 +146,20 @@ class PathDebouncer:
                 gone.append(relative)
             elif stat.S_ISDIR(state[0]):
                 self._unseen.update(self._files_in(relative))
+                self._unseen.update(self._lost_below(relative))
             elif stat.S_ISREG(state[0]) and self._is_library_photo(relative):
                 present.append(relative)
+            elif not self._rules.is_photo_name(name):
+                self._unseen.update(self._lost_below(relative))
         return self._note_present(present) + self._note_gone(gone)
+
+    def _inode_of_root(self) -> tuple[int, int] | None:
+        """Its device and inode; None where it is not there."""
+        try:
+            status = os.stat(self._base)
+        except OSError:
+            return None
+        return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
     def _note_present(self, present: list[bytes]) -> int:
         """Before what is gone: a renamed file is then known as moved."""
@@ -161,7 +173,7 @@ class PathDebouncer:
         for relative in present:
             path = self._root / os.fsdecode(relative)
             try:
-                yield FoundFile(self._root, path, file_stamp(path.stat()))
+                yield FoundFile(self._root, path, stamp_of(path.stat()))
             except OSError:
                 continue  # gone this very moment; that is reported too
 
@@ -193,6 +205,13 @@ class PathDebouncer:
             self._scan_wanted |= bool(batch.unreadable)
             for listing in batch.listings:
                 yield from (os.path.join(listing.folder, name) for name in listing.names)
+
+    def _lost_below(self, path: bytes) -> Iterator[bytes]:
+        """The known photos below a path that are not there: where another folder took the place of one, no report says
+        what was in that."""
+        for known in self._catalogue.scans.present_below(self._root, path):
+            if not os.path.lexists(os.path.join(self._base, known)):
+                yield known
 
     def _is_library_photo(self, relative: bytes) -> bool:
         folder, name = os.path.split(relative)

@@ -19,7 +19,7 @@ from indexer.model import DatePrecision, Position
 
 @dataclass(frozen=True, slots=True)
 class SearchDocument:
-    """One photo as search knows it; `id` is its content key. Fields stand in order of their weight."""
+    """One photo as search knows it; `id` is its content key. What weighs how much stands in `indexer.search.fields`."""
 
     id: str
     revision: int

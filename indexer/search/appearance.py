@@ -119,10 +119,11 @@ def looks_of(photo: Photo) -> tuple[tuple[str, float], ...]:
     names = list(_formats(metadata.width_px, metadata.height_px))
     if _is_screenshot(metadata):
         names.append(SCREENSHOT)
-    return (*((name, _STRENGTHS[name]) for name in names), *_measured(measures))
+    return (*((name, _STRENGTHS[name]) for name in names), *measured_looks(measures))
 
 
-def _measured(measures: PictureMeasures) -> Iterator[tuple[str, float]]:
+def measured_looks(measures: PictureMeasures) -> Iterator[tuple[str, float]]:
+    """What the measures of a picture say of its light and colours, each with how much that says, 0..1."""
     if measures.lightness < _DARK_BELOW:
         yield DARK, _STRENGTHS[DARK]
     elif measures.lightness >= _BRIGHT_FROM:

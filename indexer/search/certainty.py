@@ -35,8 +35,10 @@ PLURAL = 0.8
 _EVIDENCE, _COSINE, _BIAS = 0.91, 1.79, -1.23
 _EVIDENCE_ALONE, _BIAS_ALONE = 1.0, -0.7
 _LEAST, _MOST = 0.01, 0.99
+# From these logits on: comparing them saves an exponential of each photo.
+_SURE_LOGIT, _SURE_ALONE_LOGIT = (math.log(sure / (1 - sure)) for sure in (SURE, SURE_ALONE))
 #: From so much evidence on a word is sure where the photo has no embedding: where `probabilities` reaches `SURE_ALONE`.
-SURE_EVIDENCE = 1 / (1 + math.exp((_BIAS_ALONE - math.log(SURE_ALONE / (1 - SURE_ALONE))) / _EVIDENCE_ALONE))
+SURE_EVIDENCE = 1 / (1 + math.exp((_BIAS_ALONE - _SURE_ALONE_LOGIT) / _EVIDENCE_ALONE))
 
 
 def evidence_shares(qualities: Mapping[str, float]) -> Sequence[tuple[float, Mapping[str, float]]]:
@@ -78,13 +80,18 @@ def probabilities(evidence: Floats, cosines: Floats) -> Floats:
     Args:
         evidence: (n,) in 0..1. cosines: (n,) of the pictures with the query; 0 where there is none.
     """
+    return np.asarray(1 / (1 + np.exp(-_logits(evidence, cosines))), np.float32)
+
+
+def _logits(evidence: Floats, cosines: Floats) -> Floats:
+    """Of the probabilities."""
     logits = evidence_logit(evidence)
     seen = _EVIDENCE * logits + _COSINE * cosines + _BIAS
     unseen = _EVIDENCE_ALONE * logits + _BIAS_ALONE
-    return np.asarray(1 / (1 + np.exp(-np.where(cosines != 0, seen, unseen))), np.float32)
+    return np.where(cosines != 0, seen, unseen)
 
 
 def sure(evidence: Floats, cosines: Floats) -> Mask:
     """Of which photos (n,) the word is sure."""
-    enough = probabilities(evidence, cosines) >= np.where(cosines != 0, SURE, SURE_ALONE)
+    enough = _logits(evidence, cosines) >= np.where(cosines != 0, _SURE_LOGIT, _SURE_ALONE_LOGIT)
     return np.asarray((evidence >= GIVEN) | enough, np.bool_)

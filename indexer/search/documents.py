@@ -57,7 +57,7 @@ def document(photo: Photo) -> SearchDocument:
         camera_names=camera_names(metadata.camera),
         lens_kinds=lens_kinds(metadata),
         appearance=looks_of(photo),
-        **_texts_of(metadata),
+        **_texts_of(metadata) | {"people": _names(photo.people)},
     )
 
 

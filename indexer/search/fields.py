@@ -64,7 +64,7 @@ _MAX_WORDS = 2000
 _DILUTION = 0.1
 _LONG = 20
 # A maker whose name is what photos show: its phones are found by their own names.
-_FRUIT = "Apple "
+_APPLE_PREFIX = "Apple "
 _EPOCH = datetime(1970, 1, 1)
 _ALL: Mapping[str, float] = MappingProxyType({})
 _MONTHS = (
@@ -158,10 +158,10 @@ def _weighted_texts(document: SearchDocument) -> Iterator[tuple[str, str, float]
                 if document.taken_at:
                     yield field, _spoken(document.taken_at, document.taken_precision), weight
             case "camera":
-                yield field, document.camera.removeprefix(_FRUIT), weight
+                yield field, document.camera.removeprefix(_APPLE_PREFIX), weight
                 yield from ((field, name, weight) for name in document.camera_names)
             case "lens":
-                yield field, document.lens.removeprefix(_FRUIT), weight
+                yield field, document.lens.removeprefix(_APPLE_PREFIX), weight
                 yield from ((field, kind, weight * sure) for kind, sure in document.lens_kinds)
             case _:
                 value: str | tuple[str, ...] = getattr(document, field)

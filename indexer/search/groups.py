@@ -35,16 +35,28 @@ class Group:
     parts: tuple[str, ...] = ()  # keys of the parts that match (`compounds.part_keys`)
     optional: bool = False  # it names a look: beside other words it need not match
     said: Mask | None = None  # the photos whose texts match, where others match by their look
+    # Asked for several times a search; neither is copied where a group is replaced.
+    _matching: Mask | None = field(default=None, init=False, repr=False)
+    _frequency: int = field(default=-1, init=False, repr=False)
+
+    @property
+    def matching(self) -> Mask:
+        """The photos that match."""
+        if self._matching is None:
+            self._matching = self.scores > 0
+        return self._matching
 
     @property
     def in_text(self) -> Mask:
         """The photos whose texts match."""
-        return self.scores > 0 if self.said is None else self.said
+        return self.matching if self.said is None else self.said
 
     @property
     def frequency(self) -> int:
         """How many photos match by their texts: what a word is worth beside others."""
-        return int(np.count_nonzero(self.in_text))
+        if self._frequency < 0:
+            self._frequency = int(np.count_nonzero(self.in_text))
+        return self._frequency
 
 
 #: Gives the group that a key names: one that was kept, or what the function makes.
@@ -68,7 +80,7 @@ class _Packed:
 
     @classmethod
     def of(cls, group: Group) -> _Packed:
-        places = np.flatnonzero(group.scores > 0).astype(np.int32)
+        places = np.flatnonzero(group.matching).astype(np.int32)
         rest = replace(group, scores=_NO_SCORES, evidence=_NO_SCORES)
         return cls(rest, len(group.scores), places, group.scores[places], group.evidence[places])
 

@@ -44,7 +44,7 @@ _LEAST_BESIDE, _COLOUR_ALONE = np.float32(0.1), np.float32(0.1)
 # A word in at most two photos, with a neighbour at least twenty times as frequent, is taken for a mistake.
 RARE, MISTAKE_RATIO = 2, 20
 ONE_EDIT_FROM, TWO_EDITS_FROM = 4, 8
-_ANY_FIRST_LETTER_FROM = 5
+ANY_FIRST_LETTER_FROM = 5
 _PREFIX_FROM = 5
 _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
@@ -369,7 +369,7 @@ def corrections(
         cut = {text[: len(word)]: text for text in alike if len(text) > len(word)}
         near = {text for text, _ in _near(word, list(cut), 1)}
         found = [(text, 1) for text in alike if text[: len(word)] in near]
-    if not found and len(word) >= _ANY_FIRST_LETTER_FROM:
+    if not found and len(word) >= ANY_FIRST_LETTER_FROM:
         found = _near(word, vocabulary, 1)
     nearest = min((distance for _, distance in found), default=0)
     return [(text, distance) for text, distance in found if distance == nearest]

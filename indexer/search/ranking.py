@@ -141,7 +141,7 @@ def rank(query: Query, context: RankingContext, *, fall_back: bool = True) -> Ma
         passing = passing & ~context.matcher.excluded(text)
     phrases = [context.matcher.phrase(text) for text in query.phrases]
     for group in phrases:
-        passing = passing & (group.scores > 0)
+        passing = passing & group.matching
     if query.vector is not None and not query.meant:
         query = replace(query, meant=_telling(query))
     context = replace(context, passing=passing, cosines=_of(context.cosines, passing))
@@ -199,8 +199,9 @@ def _all(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCont
     """The photos that have every word. A look is too weak an evidence to keep a photo of the thing from being found:
     where no text has all words, those are found that have all but the looks."""
     passing = context.passing
-    said, complete = (_having(groups, passing, in_text=in_text) for in_text in (True, False))
     looks = [group for group in groups if group.optional]
+    complete = _having(groups, passing)
+    said = _having(groups, passing, in_text=True) if looks else complete
     mask = complete if said.any() else _having([one for one in groups if not one.optional] or groups, passing)
     nowhere = tuple(look.typed for look in looks if not np.any(look.scores[mask])) if mask.any() else ()
     together = [*phrases, *groups]
@@ -210,7 +211,7 @@ def _all(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCont
 def _having(groups: Sequence[Group], passing: Mask, *, in_text: bool = False) -> Mask:
     """The photos that match each of `groups`, by their texts or by their looks too."""
     for group in groups:
-        passing = passing & (group.in_text if in_text else group.scores > 0)
+        passing = passing & (group.in_text if in_text else group.matching)
     return passing
 
 
@@ -224,13 +225,13 @@ def _complete_first(match: Match) -> Match:
 def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingContext, share: float) -> Match:
     """The photos that have this share of the words' weight, or as much as any has; words that none has don't count."""
     passing = context.passing
-    known = [group for group in groups if bool(np.any((group.scores > 0) & passing))]
+    known = [group for group in groups if bool(np.any(group.matching & passing))]
     if not known:
         return _all(phrases, groups, context)
     counted = [group for group in known if bool(np.any(group.in_text & passing))] or known
     covered = np.zeros(len(passing), np.float32)
     for weight, group in zip(_weights(counted, context), counted, strict=True):
-        covered += weight * (group.in_text if group.frequency else group.scores > 0)
+        covered += weight * (group.in_text if group.frequency else group.matching)
     covered[~passing] = 0
     mask = passing & (covered >= min(share, float(covered.max()) * _AS_MUCH))
     together = [*phrases, *known]
@@ -238,7 +239,7 @@ def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCon
     best = int(np.argmax(scores))
     if share == _RELAXED:  # the words that are not said to be left out are clearly there
         for group in groups:
-            mask = mask & (group.scores > 0) if group.scores[best] else mask
+            mask = mask & group.matching if group.scores[best] else mask
         scores = np.where(mask, scores, np.float32(0))
     return Match(
         mask,
@@ -322,17 +323,21 @@ def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
         near = near if context.supported is None else _supported(near, worded, cosines, context.supported)
     else:
         near = _near(literal, _LEAST_COSINE_DESCRIBED, _NEAR_BEST_DESCRIBED)
-    if match.complete is not None and length < DESCRIPTION_FROM:
-        by_look = blend(np.zeros_like(cosines), cosines, length)
-        complete = match.complete if match.groups else worded
-        scores = np.asarray((_of(match.scores, worded) + _of(by_look, ~worded) + complete) / 2, np.float32)
-    else:
-        scores = blend(match.scores * worded, cosines, length)
     mask = worded | near
+    places = np.flatnonzero(mask)
+    own, found = np.multiply(match.scores[places], worded[places], dtype=np.float32), cosines[places]
+    if match.complete is not None and length < DESCRIPTION_FROM:
+        by_look = blend(np.zeros_like(found), found, length, among=cosines)
+        complete = match.complete if match.groups else worded
+        own = np.asarray((own + by_look * ~worded[places] + complete[places]) / 2, np.float32)
+    else:
+        own = blend(own, found, length, among=cosines)
+    scores = np.zeros(len(mask), np.float32)
+    scores[places] = own
     return replace(
         match,
         mask=mask,
-        scores=_of(scores, mask),
+        scores=scores,
         dropped=tuple(word for word in match.dropped if not set(words(word)) <= set(query.meant)),
         cosines=_of(cosines, near),
         by_meaning=int(np.count_nonzero(near & ~worded)),
@@ -366,17 +371,18 @@ def _literal(query: Query, match: Match) -> Mask:
     for group in match.groups:
         own = set(words(group.typed))
         if own - set(query.meant) and (group.phrase or any(group.kinds.get(word) == "exact" for word in own)):
-            mask &= group.scores > 0
+            mask &= group.matching
     return mask
 
 
 def _near(cosines: Floats, least: float, near_best: float, most: int = _MOST_BY_MEANING) -> Mask:
     """The photos that a query finds by meaning alone."""
     near = cosines >= max(least, near_best * float(cosines.max(initial=0)))
-    if np.count_nonzero(near) > most:
-        best = np.argpartition(cosines, len(cosines) - most)[len(cosines) - most :]
+    places = np.flatnonzero(near)
+    if len(places) > most:
+        best = np.argpartition(cosines[places], len(places) - most)[len(places) - most :]
         near = np.zeros_like(near)
-        near[best] = True
+        near[places[best]] = True
     return near
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from indexer.text import is_solo, spans, words
 
 _STOP_WORDS = """
 a an and are as at be by for from had has have he her hers his i in into is it its me my of off on onto or our out s
@@ -63,3 +65,23 @@ def tokenize(text: str) -> Iterator[Token]:
             is_quoted=is_quoted,
             is_open=(is_quoted and not match["closed"]) or (match["phrase"] is not None and match[0].count('"') == 1),
         )
+
+
+def typed_word(text: str) -> str:
+    """The word that `text` is the beginning of, folded; empty where it is none."""
+    parts = words(text)
+    return parts[0] if len(parts) == 1 and not is_solo(parts[0]) else ""
+
+
+def is_completable(word: str) -> bool:
+    """Whether anybody would want this word completed."""
+    return len(word) > 1 and word not in STOP_WORDS and not is_solo(word)
+
+
+def spelling(word: str, texts: Iterable[str]) -> str:
+    """`word`, which is folded, as the first of `texts` that has it writes it, in small letters; empty without one."""
+    for text in texts:
+        for span in spans(text):
+            if span.word == word:
+                return text[span.start : span.end].lower()
+    return ""

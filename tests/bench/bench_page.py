@@ -11,9 +11,10 @@ before the first result stands there, headers included, thumbnails not; and time
 painted, on the machine itself and over a made-slow network (10 Mbit/s, 20 ms there and back). Aim: under 60 kB.
 
 Then one person types `--queries` queries letter by letter over one connection: p50, p95 and maximum from asking for the
-results part of the page to its last byte, which is the server's time and that of a loopback, and processor time of the
-page's process a keystroke; the same for filters and time line of the finished query. Aim: p95 under 30 ms at 100,000
-photos. The page keeps what it made: the same typed once more shows what that is worth.
+beginning of the results, which comes with each letter, to its last byte, which is the server's time and that of a
+loopback, and processor time of the page's process a keystroke; the same for what the finished query is followed by when
+the typing pauses: the other photos of the page, filters and time line. Aim: p95 under 30 ms at 100,000 photos. The page
+keeps what it made: the same typed once more shows what that is worth.
 
 Then `--people` type at once, a key each 0.2 s, each leaving an answer that the next key overtakes as the page's script
 does, with a second to look after each query: times of the answered keystrokes and of the finished queries, how many
@@ -43,7 +44,7 @@ from indexer.settings import Settings
 from tests.bench.made_photos import CAPTIONS, keystrokes, made_queries, sentences
 from tests.bench.page_library import RunningPage, fill, give_thumbnails, running_page
 from tests.bench.sites import BACKENDS, processor_s, served
-from tests.bench.typists import percentiles, typed_alone, typed_together
+from tests.bench.typists import AFTER_A_PAUSE, TYPED, percentiles, typed_alone, typed_together
 from tests.web.test_browser import _ARGUMENTS, DESKTOP, PHONE, chromium
 
 _FILLED = "filled"
@@ -109,21 +110,21 @@ async def typing(page: RunningPage, options: argparse.Namespace, queries: list[t
     """Prints times alone and together."""
     warming, alone, together = (queries[part :: len(_TYPISTS)] for part in range(len(_TYPISTS)))
     finished = [text for text, _ in alone]
-    for part in ("results", "filters", "timeline"):  # the first of every kind opens what stays open
+    for part in (TYPED, *AFTER_A_PAUSE):  # the first of every kind opens what stays open
         await typed_alone(page.address, [text for text, _ in warming], part)
     keys = keystrokes(alone)
     before = processor_s(page.process)
-    times = await typed_alone(page.address, keys, "results")
+    times = await typed_alone(page.address, keys, TYPED)
     each_ms = 1000 * (processor_s(page.process) - before) / len(keys)
     line("one person, a keystroke", times, f", {each_ms:.1f} ms of processor each")
-    for part in ("filters", "timeline"):
+    for part in AFTER_A_PAUSE:
         line(f"one person, {part}", await typed_alone(page.address, finished, part))
-    line("one person, the same again", await typed_alone(page.address, keys, "results"))
+    line("one person, the same again", await typed_alone(page.address, keys, TYPED))
     typed = await typed_together(page.address, [text for text, _ in together], options.people, options.seconds)
     failed = ", ".join(f"{number} failed ({why})" for why, number in typed.failed.items()) or "none failed"
     line(f"{options.people} people, a keystroke", typed.answered, f", {typed.left} left, {failed}")
     line(f"{options.people} people, a finished query", typed.finished)
-    line(f"{options.people} people, filters and time line", typed.aside)
+    line(f"{options.people} people, after a pause", typed.aside)
 
 
 @contextmanager

@@ -44,9 +44,10 @@ import pillow_heif
 from PIL import Image
 
 from captioner import DEFAULT_BUNDLE
+from indexer.jobs.captioners import started_captioner
 from indexer.model import FileStamp
 from indexer.reader.photo_process import PhotoProcesses
-from indexer.service import Indexer, started_captioner
+from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import open_storage
 from tests.bench.photo_parts import STEPS, measure_parts

@@ -14,6 +14,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from tests.bench.made_photos import typable
 
+#: What the page's script asks for with each letter, and when the typing pauses.
+TYPED, AFTER_A_PAUSE = "beginning", ("rest", "filters", "timeline")
 _TYPING = {"Accept": "text/html", "Accept-Encoding": "gzip"}
 _QUIET_S = 0.25  # as in the page's script: then the filters are counted
 _READING_S = 1.0
@@ -26,12 +28,12 @@ class Typed:
 
     answered: list[float] = field(default_factory=list)
     finished: list[float] = field(default_factory=list)  # of the whole query: nobody types on
-    aside: list[float] = field(default_factory=list)  # filters and time line, after a pause
+    aside: list[float] = field(default_factory=list)  # the other photos, filters and time line, after a pause
     left: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # why: how often
 
 
-async def typed_alone(address: str, texts: Sequence[str], part: str) -> list[float]:
+async def typed_alone(address: str, texts: Sequence[str], part: str, *, pause_s: float = 0.0) -> list[float]:
     """ms of one request after the other, over one connection."""
     times = []
     async with _browser(address) as browser:
@@ -40,6 +42,7 @@ async def typed_alone(address: str, texts: Sequence[str], part: str) -> list[flo
             if (status := await _ask(browser, text, part)) != 200:
                 raise RuntimeError(f"{status} to {text!r}")
             times.append(1000 * (time.perf_counter() - started))
+            await asyncio.sleep(pause_s)
     return times
 
 
@@ -56,9 +59,10 @@ async def _person(address: str, queries: Sequence[str], number: int, end: float,
     await asyncio.sleep(chance.random())
     async with _browser(address) as browser:
         while time.monotonic() < end:
-            await _type(browser, chance.choice(queries), chance, typed)
+            text = chance.choice(queries)
+            await _type(browser, text, chance, typed)
             await asyncio.sleep(_QUIET_S)
-            await asyncio.gather(*(_timed(browser, "", part, typed.aside, typed) for part in ("filters", "timeline")))
+            await asyncio.gather(*(_timed(browser, text, part, typed.aside, typed) for part in AFTER_A_PAUSE))
             await asyncio.sleep(_READING_S * (0.5 + chance.random()))
 
 
@@ -66,7 +70,7 @@ async def _type(browser: ClientSession, text: str, chance: random.Random, typed:
     for end in range(1, len(text)):
         if not typable(text[:end]):
             continue
-        asked = asyncio.create_task(_timed(browser, text[:end], "results", typed.answered, typed))
+        asked = asyncio.create_task(_timed(browser, text[:end], TYPED, typed.answered, typed))
         await asyncio.wait({asked}, timeout=None if end == len(text) else _KEY_S * (0.5 + chance.random()))
         if not asked.done():
             asked.cancel()
@@ -74,7 +78,7 @@ async def _type(browser: ClientSession, text: str, chance: random.Random, typed:
         elif typed.answered:
             await asyncio.sleep(max(0.0, _KEY_S * (0.5 + chance.random()) - typed.answered[-1] / 1000))
         await asyncio.gather(asked, return_exceptions=True)
-    await _timed(browser, text, "results", typed.finished, typed)
+    await _timed(browser, text, TYPED, typed.finished, typed)
 
 
 async def _timed(browser: ClientSession, text: str, part: str, times: list[float], typed: Typed) -> None:

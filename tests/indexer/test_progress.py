@@ -60,4 +60,7 @@ def test_the_line_says_what_is_known() -> None:
     assert progress_line(busy) == (
         "captioning: 1,200 of 2,000 photos found so far, 2.5 a second, about 5 min left, 3 set aside"
     )
+    looking = Progress(done=2300, queued=700, faces=700, faces_done=300, phase=Phase.FACES)
+    assert progress_line(looking) == "looking for faces: 2,000 of 2,000 photos, 700 to look for faces in"
+    assert progress_line(Progress(done=300, faces_done=300, phase=Phase.IDLE)) == "up to date"
     assert progress_line(Progress(set_aside=1, phase=Phase.IDLE)) == "up to date: 1 set aside"

@@ -16,10 +16,11 @@ import pytest
 
 from captioner import Caption, CaptionerProcess
 from indexer.errors import ProcessUnavailable, SearchError, SetupError, StorageError, captioner_not_started
+from indexer.jobs.captioners import started_captioner
 from indexer.model import CaptionBy, CaptionPlace
 from indexer.progress import Phase
 from indexer.search import SearchBackend
-from indexer.service import Indexer, started_captioner
+from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.indexer.captions.own_captions import read_own_caption
@@ -514,7 +515,7 @@ async def test_a_service_whose_captioner_dies_before_it_is_ready_starts_it_again
             raise captioner_not_started(Exception("the captioner was killed by SIGKILL before it was ready"))
         yield captioner
 
-    monkeypatch.setattr("indexer.service.started_captioner", started)
+    monkeypatch.setattr("indexer.service.indexing_captioner", started)
     with stored(settings) as storage:
         indexer = Indexer(settings, storage)
         stop = asyncio.Event()
@@ -532,7 +533,7 @@ async def test_a_captioner_that_was_killed_says_nothing_of_the_bundle(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
-    monkeypatch.setattr("indexer.service.CaptionerProcess", lambda *_, **__: CaptionerProcess(argv=killed))
+    monkeypatch.setattr("indexer.jobs.captioners.CaptionerProcess", lambda *_, **__: CaptionerProcess(argv=killed))
     with pytest.raises(ProcessUnavailable, match="killed by SIGKILL") as raised:
         async with started_captioner(settings):
             raise AssertionError("it must not start")

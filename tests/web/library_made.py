@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from PIL import Image, ImageDraw
 
 from captioner import Caption, Tag
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, Job, PhotoMetadata, ThumbnailSize
 from indexer.reasons import Reason
 from indexer.search.documents import document
@@ -92,7 +92,7 @@ def add_photos(storage: Storage, settings: Settings, photos: Sequence[MadePhoto]
         path.write_bytes(photo.data if photo.data is not None else _jpeg(photo))
     walk = storage.catalogue.scans.begin_scan(root)
     storage.catalogue.scans.note(
-        walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in wanted]
+        walk, [FoundFile(root, root / name, stamp_of((root / name).stat())) for name in wanted]
     )
     while jobs := storage.catalogue.queue.claim(100):
         for job in jobs:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, expect
 
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.errors import SearchError
 from indexer.model import FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
@@ -23,6 +23,7 @@ from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.libraries import note_one
 from tests.reasons_made import reason_saying
+from tests.web.faces_made import meet, party
 from tests.web.library_made import TAKEN, MadePhoto, content_key, made_library, many
 from tests.web.served import IDLE
 from tests.web.test_hostile import hostile_photo
@@ -72,7 +73,7 @@ def make_interesting(storage: Storage, root: Path) -> None:
     for name in ("broken.jpg", "a folder with a long name/" + "long " * 20 + "name.jpg"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"no picture")
-        note_one(storage.catalogue, FoundFile(root, root / name, file_stamp((root / name).stat())))
+        note_one(storage.catalogue, FoundFile(root, root / name, stamp_of((root / name).stat())))
     for job in storage.catalogue.queue.claim(9):
         storage.catalogue.queue.fail(
             job, reason_saying("it is damaged: the end of the file is missing"), kind="unreadable", final=True
@@ -118,6 +119,7 @@ HOUSEHOLDS = {
     "troubled": Household(lambda: list(many(12))),
     "locked": Household(lambda: list(many(3)), password=PASSWORD),
     "bursts": Household(bursts),
+    "people": Household(party),
     "down": Household(lambda: list(many(12)), search_is_down=True),
 }
 
@@ -140,6 +142,8 @@ async def household(name: str, directory: Path, **changes: Any) -> AsyncIterator
             make_interesting(storage, settings.photos[0])
         if name == "troubled":
             make_troubled(storage, settings.photos[0])
+        if name == "people":
+            meet(storage, {"Ben": "Ben " + "with a long name " * 5})
         rooms: dict[str, Any] = {kind: getattr(storage, kind) for kind in ("catalogue", "thumbnails", "search")}
         if told.search_is_down:
             rooms["search"] = Down()
@@ -223,8 +227,25 @@ async def quote_captions(tab: Page) -> None:
     await expect(tab.locator("#captions textarea")).to_be_focused()
 
 
+async def name_badly(tab: Page) -> None:
+    await tab.locator(".asking input[name=name]").fill("\u200b")
+    await tab.locator(".asking input[name=name]").press("Enter")
+    await expect(tab.locator(".asking [role=alert]")).to_be_visible()
+
+
+async def show_faces(tab: Page) -> None:
+    await tab.locator("#show-faces").click()
+    await expect(tab.locator("#faces .face")).to_have_count(3)
+
+
+async def name_face(tab: Page) -> None:
+    await show_faces(tab)
+    await tab.locator(".face summary").last.click()
+    await expect(tab.locator(".face [open] input[name=name]")).to_be_focused()
+
+
 async def lose_the_server(tab: Page) -> None:
-    await tab.route("**/?q=x&part=results", lambda route: route.abort())
+    await tab.route("**/?q=x&part=beginning", lambda route: route.abort())
     await tab.locator("#q").fill("x")
     await expect(tab.locator("#results > .state")).to_be_visible()
 
@@ -288,6 +309,17 @@ SCENES = {
     "similar photos": Scene("/", household="bursts"),
     "each of the similar photos": Scene("/?q=similar:all", household="bursts"),
     "photo of a burst": Scene(photo_path(FRAME, "?at=0"), household="bursts"),
+    "people switched off": Scene("/people"),
+    "people": Scene("/people", household="people"),
+    "a name refused": Scene("/people", name_badly, household="people"),
+    "nobody ignored": Scene("/people?show=ignored", household="people"),
+    "person": Scene("/people/1", household="people"),
+    "person without a name": Scene("/people/3", household="people"),
+    "no such person": Scene("/people/999", household="people"),
+    "faces of a photo": Scene(photo_path("party/1.jpg"), show_faces, household="people"),
+    "naming a face": Scene(photo_path("party/1.jpg"), name_face, household="people"),
+    "faces without the script": Scene(photo_path("party/1.jpg", "/faces"), household="people"),
+    "deleting all faces": Scene("/people/delete", household="people"),
     "search down": Scene("/?q=dog", household="down"),
     "status with search down": Scene("/status", household="down"),
     "photo with search down": Scene(photo_path("2024/photo 0000.jpg", "?q=dog&at=0"), household="down"),

@@ -148,7 +148,7 @@ async def test_results_come_while_typing_and_the_address_says_what_is_shown(visi
 
 async def test_a_slow_stale_answer_never_replaces_a_newer_one(visit: Visit, server: TestServer) -> None:
     tab = await visit.go("/")
-    await tab.route("**/?q=do&part=results", lambda route: _late(tab, route))
+    await tab.route("**/?q=do&part=beginning", lambda route: _late(tab, route))
     await tab.keyboard.type("do", delay=10)
     await tab.keyboard.type("g", delay=10)
     await expect(tab.locator(".total")).to_have_text("39 photos")
@@ -255,13 +255,20 @@ async def test_a_month_goes_on_over_the_edge_of_a_page_under_one_heading(visit: 
 
 
 async def test_boxes_have_their_size_before_the_pictures_come(visit: Visit) -> None:
+    async def tops() -> list[float]:
+        found: list[float] = await visit.tiles().evaluate_all(
+            "tiles => tiles.slice(0, 24).map(tile => tile.getBoundingClientRect().top)"
+        )
+        return found
+
     await visit.tab.route("**/thumbnails/**", lambda route: route.abort())
     tab = await visit.go("/")
-    without = await visit.tiles().evaluate_all("tiles => tiles.map(tile => tile.getBoundingClientRect().top)")
+    without = await tops()
     await tab.unroute("**/thumbnails/**")
     await tab.reload()
     await tab.wait_for_load_state("networkidle")
-    assert await visit.tiles().evaluate_all("tiles => tiles.map(tile => tile.getBoundingClientRect().top)") == without
+    # Not of all tiles: where the pictures came fast, the next page of photos may be there already.
+    assert await tops() == pytest.approx(without, abs=0.1)
 
 
 async def test_everything_can_be_done_with_the_keyboard(visit: Visit) -> None:
@@ -366,10 +373,10 @@ async def test_the_first_photos_appear_by_themselves(visit: Visit, tmp_path: Pat
 
 async def test_no_answer_is_said_and_mended_by_itself(visit: Visit) -> None:
     tab = await visit.go("/")
-    await tab.route("**/?q=snow&part=results", lambda route: route.abort())
+    await tab.route("**/?q=snow&part=beginning", lambda route: route.abort())
     await tab.keyboard.type("snow")
     await expect(tab.locator(".state")).to_contain_text("does not answer")
-    await tab.unroute("**/?q=snow&part=results")
+    await tab.unroute("**/?q=snow&part=beginning")
     await expect(tab.locator(".total")).to_have_text("37 photos")
 
 
@@ -393,6 +400,6 @@ async def test_the_scripts_say_their_words_in_the_reader_s_language(visit: Visit
     await tab.locator("#q").press_sequentially("year:20")
     await expect(tab.locator("#suggestions .kind").first).to_have_text("Jahr")
     await expect(tab.locator("#suggestions")).to_have_attribute("aria-label", "Vorschläge")
-    await tab.route("**/?q=x&part=results", lambda route: route.abort())
+    await tab.route("**/?q=x&part=beginning", lambda route: route.abort())
     await tab.locator("#q").fill("x")
     await expect(tab.locator("#results > .state h1")).to_have_text("Keine Antwort")

@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.model import FoundFile
 from tests.libraries import note_one
 from tests.reasons_made import reason_saying
@@ -35,7 +35,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Test
         root = settings.photos[0]
         broken = root / f"broken {BREAKOUT}.jpg"
         broken.write_bytes(b"no picture")
-        note_one(storage.catalogue, FoundFile(root, broken, file_stamp(broken.stat())))
+        note_one(storage.catalogue, FoundFile(root, broken, stamp_of(broken.stat())))
         for job in storage.catalogue.queue.claim(9):
             storage.catalogue.queue.fail(job, reason_saying(f"it is damaged: {EVIL}"), kind="unreadable", final=True)
         storage.catalogue.feedback.change_words(content_key(NAME), add=(SCRIPT,))

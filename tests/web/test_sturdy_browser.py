@@ -52,7 +52,7 @@ async def until_waiting(relay: Relay) -> None:
 
 async def test_answers_that_come_late_and_all_at_once_leave_the_last_search(visit: Visit, relay: Relay) -> None:
     tab = await visit.go("/")
-    relay.held = tuple(f"/?q={word}&part=results" for word in ("s", "sn", "sno"))
+    relay.held = tuple(f"/?q={word}&part=beginning" for word in ("s", "sn", "sno"))
     await tab.locator("#q").press_sequentially("s")
     await until_waiting(relay)
     await tab.locator("#q").press_sequentially("now")
@@ -69,7 +69,7 @@ async def test_while_an_answer_is_awaited_the_old_photos_stay_and_the_address_is
     visit: Visit, relay: Relay
 ) -> None:
     tab = await visit.go("/?q=snow")
-    relay.held = ("/?q=cake&part=results",)
+    relay.held = ("/?q=cake&part=beginning",)
     await tab.locator("#q").fill("cake")
     await expect(tab).to_have_url(f"{visit.address}/?q=cake")
     await expect(tab.locator("#results")).to_have_class("stale")

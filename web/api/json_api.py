@@ -15,6 +15,7 @@ from typing import TypeGuard
 from aiohttp import web
 
 from indexer.catalogue.corrections import UnusableCorrection
+from indexer.cluster_report import cluster_json
 from indexer.errors import SearchError, SetupError
 from indexer.model import LISTED_FILES, Photo
 from indexer.reasons import Reason
@@ -22,7 +23,7 @@ from indexer.search import FilterError
 from web.api.photo_json import Json, hit_json, metadata_json, photo_json
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, in_database_thread, in_search_thread
 from web.pages.corrections import change_words, correct, set_wrong, take_back, unknown_photo
-from web.pages.status_page import caption_models, enqueue_recaptioning, retry_set_aside, scan_now
+from web.pages.status_page import caption_models, cluster_state, enqueue_recaptioning, retry_set_aside, scan_now
 from web.presenters import clean
 from web.request_bodies import read_object
 from web.search.searching import (
@@ -41,11 +42,13 @@ _SET_ASIDE, _MOST_SET_ASIDE = 100, 1000
 _REFUSED = 20
 _COUNTS = (
     *("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused"),
-    *("unreadable", "incomplete", "thumbnails_waiting"),
+    *("unreadable", "incomplete", "thumbnails_waiting", "faces_waiting"),
 )
 
 
-def _as_json(handler: Callable[[web.Request], Awaitable[Json]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def as_json(handler: Callable[[web.Request], Awaitable[Json]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Answers with the object that `handler` gives, and with a 400 for what it can't make sense of."""
+
     @wraps(handler)
     async def respond(request: web.Request) -> web.Response:
         try:
@@ -60,7 +63,7 @@ def _as_json(handler: Callable[[web.Request], Awaitable[Json]]) -> Callable[[web
     return respond
 
 
-@_as_json
+@as_json
 async def search(request: web.Request) -> Json:
     """GET /api/search?q=&sort=&similar=&limit=&offset=
 
@@ -118,7 +121,7 @@ def _birthdays(request: web.Request) -> Mapping[str, date]:
     return request.config_dict[SETTINGS].birthday_dates
 
 
-@_as_json
+@as_json
 async def photo(request: web.Request) -> Json:
     """GET /api/photos/ID: all of a hit's fields but score and why, and everything the file says of itself. 404.
 
@@ -129,7 +132,7 @@ async def photo(request: web.Request) -> Json:
     return await _photo_response(request)
 
 
-@_as_json
+@as_json
 async def put_caption(request: web.Request) -> Json:
     """PUT /api/photos/ID/caption with ``{"text": ...}``: a person's words in the place of the caption.
 
@@ -144,7 +147,7 @@ async def put_caption(request: web.Request) -> Json:
     return await _photo_response(request)
 
 
-@_as_json
+@as_json
 async def delete_caption(request: web.Request) -> Json:
     """DELETE /api/photos/ID/caption: takes a correction back, in the files, too; does nothing where there is none.
 
@@ -154,7 +157,7 @@ async def delete_caption(request: web.Request) -> Json:
     return await _photo_response(request)
 
 
-@_as_json
+@as_json
 async def put_wrong(request: web.Request) -> Json:
     """PUT /api/photos/ID/wrong: what the model says of the photo is wrong. Neither shown nor searched until taken back,
     taken out of the files, and tried again by the next model. Answers as GET /api/photos/ID does. 404."""
@@ -162,14 +165,14 @@ async def put_wrong(request: web.Request) -> Json:
     return await _photo_response(request)
 
 
-@_as_json
+@as_json
 async def delete_wrong(request: web.Request) -> Json:
     """DELETE /api/photos/ID/wrong: the model's words count again; does nothing where they were not marked. 404."""
     await set_wrong(request, request.match_info["id"], wrong=False)
     return await _photo_response(request)
 
 
-@_as_json
+@as_json
 async def patch_words(request: web.Request) -> Json:
     """PATCH /api/photos/ID/words with ``{"add": [...], "remove": [...]}``, either of them: words to find the photo by.
 
@@ -187,7 +190,7 @@ def _are_words(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-@_as_json
+@as_json
 async def similar(request: web.Request) -> Json:
     """GET /api/photos/ID/similar?limit=&similar=: ``{"hits": [...]}``, most alike first; empty for an unknown id.
 
@@ -200,7 +203,7 @@ async def similar(request: web.Request) -> Json:
     return {"hits": await in_database_thread(request, lambda: [hit_json(request, found) for found in photos])}
 
 
-@_as_json
+@as_json
 async def facets(request: web.Request) -> Json:
     """GET /api/facets?q=: ``{"facets": {name: [{"value", "count"}, ...]}}`` for the current search.
 
@@ -215,22 +218,24 @@ async def facets(request: web.Request) -> Json:
     }
 
 
-@_as_json
+@as_json
 async def status(request: web.Request) -> Json:
     """GET /api/status?limit=&offset=
 
-    ``progress`` (done, queued, set_aside, per_second, eta_s or null, phase, walking, problem or null, unreadable),
-    ``counts`` (photos, files, missing, queued, set_aside, unpushed, with_caption, refused, unreadable: folders,
-    incomplete: photos that wait for tags and embedding, thumbnails_waiting), ``search`` (backend, photos: null where it
-    does not answer, and refused: the first of those that it will not have, as ``{"id", "reason"}``), ``unwritten``
+    ``progress`` (done, queued, faces: of queued those in which faces are looked for, set_aside, per_second, eta_s or
+    null, phase, walking, problem or null, unreadable), ``counts`` (photos, files, missing, queued, set_aside, unpushed,
+    with_caption, refused, unreadable: folders, incomplete: photos that wait for tags and embedding, thumbnails_waiting,
+    faces_waiting), ``search`` (backend, photos: null where it does not answer, and refused: the first of those that it
+    will not have, as ``{"id", "reason"}``), ``unwritten``
     (``{"reason", "photos"}``: how many photos have a caption that stands in no file, and why), ``catalogue_problem``
     (what is wrong with the catalogue's file and what to do about it, or null), ``unreadable`` (``{"path", "code",
     "reason", "since", "files"}``: folders that the last scan could not read, the errno's name, and how many known files
     are in them), ``libraries`` (path, files, missing, held_back: why its missing files are not believed, or null, and
     passed_over: how many pictures and videos of which suffix are not read), ``caption_models`` (current, own: how many
     photos it has described, others: how many each other model has, by_others: all of those, queued: files that wait for
-    a caption; null where the model in use can't be read) and ``set_aside``, a page of ``{"id", "path", "reason",
-    "attempts"}``.
+    a caption; null where the model in use can't be read), ``cluster`` (address, problem, used, captions_here,
+    captions_elsewhere, and workers: name, captions, problem; null without other machines) and ``set_aside``, a page of
+    ``{"id", "path", "reason", "attempts"}``.
     """
     library, backend = request.config_dict[LIBRARY], request.config_dict[SEARCH]
     limit = min(read_number(request.query, "limit", _SET_ASIDE, least=1), _MOST_SET_ASIDE)
@@ -282,6 +287,7 @@ async def status(request: web.Request) -> Json:
             }
             for root in roots
         ],
+        "cluster": cluster_json(await cluster_state(request)),
         "caption_models": await _caption_models(request),
         "set_aside": [
             {"id": one.id, "path": clean(str(one.file.path)), **_reason(one.reason), "attempts": one.attempts}
@@ -290,7 +296,7 @@ async def status(request: web.Request) -> Json:
     }
 
 
-@_as_json
+@as_json
 async def retry(request: web.Request) -> Json:
     """POST /api/status/retry with ``{"ids": [...]}`` or ``{}``: what was set aside is tried again, those or all.
 
@@ -302,7 +308,7 @@ async def retry(request: web.Request) -> Json:
     return {"retried": await retry_set_aside(request, ids)}
 
 
-@_as_json
+@as_json
 async def captions(request: web.Request) -> Json:
     """POST /api/status/captions: what another model than the one in use has described is described again, as by
     `recollect reindex --captions`.
@@ -313,7 +319,7 @@ async def captions(request: web.Request) -> Json:
     return {"captions": queued.captions, "corrections": queued.corrections}
 
 
-@_as_json
+@as_json
 async def scan(request: web.Request) -> Json:
     """POST /api/status/scan: the libraries are scanned now. Answers ``{}`` at once."""
     scan_now(request)

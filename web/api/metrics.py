@@ -18,6 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from indexer.catalogue import Counts
+from indexer.cluster_report import ClusterState
 from indexer.errors import SearchError, SetupError
 from indexer.model import ThumbnailSize
 from indexer.progress import Phase, Progress
@@ -35,7 +36,7 @@ from web.app_keys import (
     in_database_thread,
     in_search_thread,
 )
-from web.pages.status_page import caption_models, size_bytes
+from web.pages.status_page import caption_models, cluster_state, size_bytes
 from web.search.searching import BOUNDS_S, SEARCH_TIMES, SearchTimes
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ async def metrics(request: web.Request) -> web.Response:
         _gauge("catalogue_damaged", "1 where the catalogue is known to be damaged or lost.", int(bool(trouble))),
         _gauge("captions_in_no_file", "Photos whose caption stands in the index alone.", sum(unwritten.values())),
         *await _models(request),
+        *_cluster(await cluster_state(request)),
         *_indexing(request.config_dict[PROGRESS](), await in_database_thread(request, indexing_process, data_dir)),
         *await _search(request),
         *await in_database_thread(request, _disk, data_dir),
@@ -138,6 +140,7 @@ def _catalogue(counts: Counts) -> Iterator[_Family]:
     yield _gauge("folders_unreadable", "Folders and files that the last scan could not look at.", counts.unreadable)
     yield _gauge("photos_incomplete", "Photos that wait for tags and embedding.", counts.incomplete)
     yield _gauge("thumbnails_waiting", "Photos whose thumbnails are made again.", counts.thumbnails_waiting)
+    yield _gauge("faces_waiting", "Photos in which faces are still to be looked for.", counts.faces_waiting)
     yield _gauge("search_unpushed", "Photos that search does not know yet as they are.", counts.unpushed)
     yield _gauge("search_refused", "Photos that search will not have as they are.", counts.refused)
 
@@ -150,6 +153,17 @@ async def _models(request: web.Request) -> list[_Family]:
         return []
     text = "Photos that another caption model than the one in use has described."
     return [_gauge("photos_by_other_models", text, models.by_others)]
+
+
+def _cluster(state: ClusterState | None) -> Iterator[_Family]:
+    """Nothing where the process that indexes has no cluster."""
+    if state is None:
+        return
+    yield _gauge("cluster_up", "1 where the scheduler of the cluster answers.", int(not state.problem))
+    yield _gauge("cluster_workers", "Workers of the cluster that are used.", state.used)
+    yield _gauge("cluster_workers_refused", "Workers that are not used.", len(state.workers) - state.used)
+    sides = (('{by="here"}', state.captions_here), ('{by="cluster"}', state.captions_elsewhere))
+    yield _Family("captions_total", "counter", "Captions since the indexing process was started, by side.", sides)
 
 
 def _indexing(progress: Progress, process: int) -> Iterator[_Family]:

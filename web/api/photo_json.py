@@ -61,6 +61,7 @@ def _word(word: str, probability: float) -> Json:
 _NOT_GIVEN = frozenset(
     {"width_px", "height_px", "taken_at", "taken_precision", "dated_by_name", "camera", "orientation", "position"}
     | {"person_caption", "machine_caption", "correction", "overruled", "overtaken", "marked", "damage"}
+    | {"people", "regions"}
 )
 
 
@@ -69,6 +70,7 @@ def metadata_json(photo: Photo) -> Json:
     machine = photo.machine
     names = (one.name for one in fields(photo.metadata) if one.name not in _NOT_GIVEN)
     return {name: _clean(getattr(photo.metadata, name)) for name in names} | {
+        "people": list(map(clean, photo.people)),
         "machine_caption": clean(machine.text) if machine else None,
         "model": clean(machine.model) if machine else None,
         "caption_place": photo.caption_place,

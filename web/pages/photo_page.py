@@ -20,7 +20,7 @@ from indexer.message import N_
 from indexer.model import LISTED_FILES, CaptionBy, CaptionPlace, Photo, PhotoFile, iso_date
 from indexer.places import places_of
 from indexer.search import FilterError, Hit, Sort
-from web.app_keys import LIBRARY, SETTINGS, in_database_thread
+from web.app_keys import LIBRARY, PEOPLE_SWITCH, SETTINGS, in_database_thread
 from web.downloads.media import SHOWN_EVERYWHERE
 from web.i18n.language import bytes_text, translate
 from web.links import original_url, photo_url, search_url, thumbnail_url
@@ -128,6 +128,7 @@ class PhotoView:
     siblings: tuple[Tile, ...]  # the others of its stack, the first few
     more_siblings: int
     similar: tuple[Tile, ...]
+    people_on: bool  # whether faces can be shown
 
     @property
     def taken_iso(self) -> str:
@@ -148,12 +149,13 @@ async def photo_view(
     siblings = await in_database_thread(request, request.config_dict[LIBRARY].stacks.members, photo.id)
     siblings = [one for one in siblings if one != photo.id]
     grid_px = request.config_dict[SETTINGS].grid_px
-    neighbours, stack, similar, places, location = await asyncio.gather(
+    neighbours, stack, similar, places, location, people_on = await asyncio.gather(
         _neighbours(request, photo),
         in_database_thread(request, request.config_dict[LIBRARY].summaries, siblings[:_SIBLINGS]),
         _similar(request, photo, _SIMILAR if whole else 0),
         in_database_thread(request, places_of, photo.metadata.position),
         caption_location(request, photo),
+        request.config_dict[PEOPLE_SWITCH].get(request),
     )
     metadata, machine = photo.metadata, photo.machine
     width, height = fit_size(metadata, request.config_dict[SETTINGS].screen_px)
@@ -182,13 +184,14 @@ async def photo_view(
         reasons=match_reasons(why, leave_out=caption_field(photo)),
         tags=_tags(photo),
         keywords=_filter_links("tag", metadata.keywords),
-        people=_filter_links("person", metadata.people),
+        people=_filter_links("person", photo.people),
         places=_filter_links("place", places),
         files=tuple(map(_file_view, photo.files)),
         neighbours=neighbours,
         siblings=tuple(tile(one, Hit(one.id, 0, ()), at, grid_px) for at, one in enumerate(stack)),
         more_siblings=len(siblings[_SIBLINGS:]),
         similar=similar,
+        people_on=people_on,
     )
 
 
@@ -288,14 +291,14 @@ async def photo_page(request: web.Request) -> web.Response:
     With ``part=about`` what is said of the photo only.
     """
     part = request.query.get("part") == "about"
-    view = await photo_view(request, await _photo(request), whole=not part)
+    view = await photo_view(request, await requested_photo(request), whole=not part)
     return render(request, "_about.html" if part else "photo.html", {"view": view})
 
 
 async def correct_caption(request: web.Request) -> web.Response:
     """POST /photo/ID/caption?q=&sort=&at= with ``text``: a person's words in the place of the caption, and back to
     the photo; 400 where they can't be a caption. With ``do=take-back`` the correction is withdrawn."""
-    photo = await _photo(request)
+    photo = await requested_photo(request)
     text, action = await read_fields(request, "text", "do")
     if action == "take-back":
         await take_back(request, photo.id)
@@ -311,7 +314,7 @@ async def correct_caption(request: web.Request) -> web.Response:
 async def mark_wrong(request: web.Request) -> web.Response:
     """POST /photo/ID/wrong?q=&sort=&at=: what the model says is wrong, and back to the photo. With ``do=take-back`` the
     mark is taken off."""
-    photo = await _photo(request)
+    photo = await requested_photo(request)
     (action,) = await read_fields(request, "do")
     await set_wrong(request, photo.id, wrong=action != "take-back")
     raise _redirect_to(request, photo)
@@ -320,7 +323,7 @@ async def mark_wrong(request: web.Request) -> web.Response:
 async def add_words(request: web.Request) -> web.Response:
     """POST /photo/ID/words?q=&sort=&at= with ``text``: words to find the photo by, commas between them, and back to
     the photo; 400 where they can't be kept. With ``remove`` that one is taken away."""
-    photo = await _photo(request)
+    photo = await requested_photo(request)
     text, removed = await read_fields(request, "text", "remove")
     try:
         await change_words(request, photo.id, add=() if removed else (text,), remove=(removed,) if removed else ())
@@ -334,7 +337,8 @@ def _redirect_to(request: web.Request, photo: Photo) -> web.HTTPSeeOther:
     return web.HTTPSeeOther(photo_url(photo.id, *originating_search(request.query)))
 
 
-async def _photo(request: web.Request) -> Photo:
+async def requested_photo(request: web.Request) -> Photo:
+    """The photo that the address names. Raises `HTTPNotFound`."""
     library, photo_id = request.config_dict[LIBRARY], request.match_info["id"]
     photo = await in_database_thread(request, library.photo, photo_id, most_files=LISTED_FILES)
     if photo is None:

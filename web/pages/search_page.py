@@ -33,12 +33,14 @@ from web.search.results import (
     filter_groups,
     filter_problem,
     near_misses,
+    parts_apart,
     place_hints,
     results,
     with_dates,
 )
 from web.search.searching import (
     PHOTOS_PER_PAGE,
+    PHOTOS_WHILE_TYPING,
     SEARCH_TIMES,
     Search,
     WrongRequest,
@@ -70,11 +72,19 @@ EMPTY_CONTEXT: Mapping[str, Any] = MappingProxyType(
         "times": (),
         "place_hints": (),
         "near_misses": (),
+        "unfinished": False,  # whether near misses are to be asked for when the typing pauses
         "selecting": False,
         "sorts": tuple(Sort),
     }
 )
-TEMPLATES = MappingProxyType({name: f"_{name}.html" for name in ("results", "filters", "timeline", "tiles")})
+TEMPLATES = MappingProxyType(
+    {
+        **{name: f"_{name}.html" for name in ("results", "filters", "timeline", "tiles")},
+        # Of the first page the photos that come with each letter that is typed, and the others.
+        "beginning": "_results.html",
+        "rest": "_tiles.html",
+    }
+)
 _NAMES = ("results", "filters", "timeline")
 _PARTS = {**TEMPLATES, "progress": "_progress.html"}
 
@@ -117,7 +127,7 @@ def _render_fragment(
         **EMPTY_CONTEXT,
         "search": wanted.search,
         "selecting": wanted.selecting,
-        **_CONTEXTS[name](request, wanted, raise_if_cancelled),
+        **_CONTEXTS[name](request, name, wanted, raise_if_cancelled),
     }
     raise_if_cancelled()
     if name in _OF_RESULTS and not context["results"].total:
@@ -125,39 +135,54 @@ def _render_fragment(
     return Fragment(gzip.compress(render_to_string(request, TEMPLATES[name], context).encode(), _LEVEL, mtime=0))
 
 
-def _results(request: web.Request, wanted: FragmentRequest, raise_if_cancelled: Callable[[], None]) -> dict[str, Any]:
-    first = (wanted.page - 1) * PHOTOS_PER_PAGE
+def _results(
+    request: web.Request, name: str, wanted: FragmentRequest, raise_if_cancelled: Callable[[], None]
+) -> dict[str, Any]:
+    first, end = _shown(name, wanted)
     # One photo more at the front: its month tells whether the page begins with a new heading.
     ahead = 1 if first else 0
-    search = replace(wanted.search, limit=wanted.pages * PHOTOS_PER_PAGE + ahead, offset=first - ahead)
+    search = replace(wanted.search, limit=end - first + ahead, offset=first - ahead)
     backend = request.config_dict[SEARCH]
     result = execute_search(backend, request.config_dict[SUMMARIES].read, search, raise_if_cancelled)
     raise_if_cancelled()
     grid_px = request.config_dict[SETTINGS].grid_px
-    page_results = results(
-        search, result, page=wanted.page, pages=wanted.pages, per_page=PHOTOS_PER_PAGE, grid_px=grid_px
-    )
+    page_results = results(search, result, first=first, end=end, per_page=PHOTOS_PER_PAGE, grid_px=grid_px)
+    typing = name == "beginning"  # then what takes another search has time
     return {
         "results": page_results,
         "order": effective_sort(search, result),
         "active": active_filters(wanted.search),
         "times": time_chips(wanted.search),
         "place_hints": place_hints(wanted.search),
-        "near_misses": () if result.total else near_misses(backend, wanted.search),
+        "near_misses": () if result.total or typing else near_misses(backend, wanted.search),
+        "unfinished": typing and not result.total and bool(parts_apart(wanted.search)),
     }
 
 
-def _filters(request: web.Request, wanted: FragmentRequest, _raise_if_cancelled: Callable[[], None]) -> dict[str, Any]:
+def _shown(name: str, wanted: FragmentRequest) -> tuple[int, int]:
+    """The first of the hits that a fragment shows, and the one after the last."""
+    if name == "beginning":
+        return 0, PHOTOS_WHILE_TYPING
+    if name == "rest":
+        return PHOTOS_WHILE_TYPING, PHOTOS_PER_PAGE
+    return (wanted.page - 1) * PHOTOS_PER_PAGE, (wanted.page - 1 + wanted.pages) * PHOTOS_PER_PAGE
+
+
+def _filters(
+    request: web.Request, _name: str, wanted: FragmentRequest, _raise_if_cancelled: Callable[[], None]
+) -> dict[str, Any]:
     return {"groups": filter_groups(wanted.search, count_facets(request.config_dict[SEARCH], wanted.search))}
 
 
-def _timeline(request: web.Request, wanted: FragmentRequest, _raise_if_cancelled: Callable[[], None]) -> dict[str, Any]:
+def _timeline(
+    request: web.Request, _name: str, wanted: FragmentRequest, _raise_if_cancelled: Callable[[], None]
+) -> dict[str, Any]:
     query, counts = count_dates(request.config_dict[SEARCH], wanted.search)
     return {"line": time_line(wanted.search, query, counts["year"], counts["month"])}
 
 
-_OF_RESULTS = frozenset({"results", "tiles"})
-_CONTEXTS = MappingProxyType({"results": _results, "tiles": _results, "filters": _filters, "timeline": _timeline})
+_OF_RESULTS = frozenset({"results", "tiles", "beginning", "rest"})
+_CONTEXTS = MappingProxyType({**dict.fromkeys(_OF_RESULTS, _results), "filters": _filters, "timeline": _timeline})
 
 
 async def search_page(request: web.Request) -> web.StreamResponse:

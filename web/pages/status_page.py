@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from indexer.catalogue.scans import RootState
+from indexer.cluster_report import ClusterState, read_cluster_state
 from indexer.errors import SearchError, SetupError
 from indexer.hours import DailyHours
 from indexer.jobs.reindex import CaptionModels, QueuedCaptions, count_by_model, current_model, enqueue_captions
@@ -20,10 +21,11 @@ from indexer.progress import Progress
 from indexer.settings import Settings
 from indexer.sqlite.derived import set_aside_files
 from indexer.sqlite.errors import OPENING_BYTES
-from indexer.storage import search_path
+from indexer.storage import indexing_process, search_path
 from web.app_keys import (
     COUNTS,
     LIBRARY,
+    PEOPLE_SWITCH,
     PROGRESS,
     SCAN_NOW,
     SEARCH,
@@ -34,7 +36,8 @@ from web.app_keys import (
 )
 from web.i18n.language import bytes_text, gettext, hour_text
 from web.links import photo_url, status_url
-from web.presenters import clean, file_name, message_text, problems
+from web.presenters import clean, file_name, message_text
+from web.progress_texts import problems
 from web.request_bodies import read_fields
 from web.search.results import Link
 from web.templating import render
@@ -75,6 +78,7 @@ async def status_page(request: web.Request) -> web.Response:
     trouble = await in_database_thread(request, library.problem)
     counts = await request.config_dict[COUNTS].get(request)
     aside = await in_database_thread(request, library.queue.set_aside, _SET_ASIDE, 0)
+    await request.config_dict[PEOPLE_SWITCH].get(request)
     unreadable = await in_database_thread(request, library.unreadable_places.first, _UNREADABLE)
     progress, roots = request.config_dict[PROGRESS](), await known_roots(request)
     context = {
@@ -94,6 +98,7 @@ async def status_page(request: web.Request) -> web.Response:
         "problems": _problems(trouble, progress, roots),
         "unreadable": unreadable,
         "unreadable_count": _total(len(unreadable), _UNREADABLE, counts.unreadable),
+        "cluster": await cluster_state(request),
         "set_aside_files": await asyncio.to_thread(_set_aside_files, settings),
     }
     template = "_status.html" if request.query.get("part") == "status" else "status.html"
@@ -222,6 +227,13 @@ async def _model_context(request: web.Request) -> dict[str, object]:
         return context | {"models": await caption_models(request)}
     except SetupError as error:
         return context | {"model_problem": message_text(error.message)}
+
+
+async def cluster_state(request: web.Request) -> ClusterState | None:
+    """How captioning by other machines stands; None where the process that indexes has no cluster, or none is."""
+    data_dir = request.config_dict[SETTINGS].data_dir
+    process = await in_database_thread(request, indexing_process, data_dir)
+    return await in_database_thread(request, read_cluster_state, data_dir, process)
 
 
 def _schedule_text(settings: Settings) -> str:

@@ -93,7 +93,8 @@ class Results:
     why_nothing: str
     page: int
     pages_shown: int
-    more: str  # the next page's address, empty at the end
+    more: str  # the next page's address, or that of this one where a part of it is to come; empty at the end
+    unfinished: bool  # whether a part of this page is to come
     earlier: str  # the page before, empty on the first
 
 
@@ -107,10 +108,10 @@ class Problem:
 
 
 def results(
-    search: Search, result: Result[PhotoSummary], *, page: int, pages: int, per_page: int, grid_px: int
+    search: Search, result: Result[PhotoSummary], *, first: int, end: int, per_page: int, grid_px: int
 ) -> Results:
-    """`search` includes the photo before the page, if any, so that a month continues across pages."""
-    first = (page - 1) * per_page
+    """The hits from `first` to below `end`. `search` includes the one before them, if any, so that a month continues
+    across pages."""
     folded = result.query.fold
     tiles = [
         tile(found.photo, found.hit, search.offset + at, grid_px, folded=folded)
@@ -126,8 +127,9 @@ def results(
         tiles = [_with_doubt(one) for one in tiles]
     before = [one for one in tiles if one.position < first]
     on_page = [one for one in tiles if one.position >= first]
-    last = page + pages - 1
-    more = last * per_page < result.listed
+    page, unfinished = first // per_page + 1, end % per_page > 0
+    more = end < result.listed
+    next_page = search_url(search.text, search.sort, page=end // per_page + 1)
     return Results(
         months=tuple(
             _months(on_page, _month(before[-1].photo) if before else None)
@@ -144,8 +146,9 @@ def results(
         ignored=tuple(map(clean, left_out(result.query))),
         why_nothing=translate(WHY_NOTHING[result.why_nothing]) if result.why_nothing else "",
         page=page,
-        pages_shown=pages,
-        more=search_url(search.text, search.sort, page=last + 1) if more else "",
+        pages_shown=max(1, (end - first) // per_page),
+        more=next_page if more else "",
+        unfinished=unfinished and more,
         earlier=search_url(search.text, search.sort, page=page - 1) if page > 1 else "",
     )
 
@@ -332,15 +335,19 @@ def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...
     return PlaceHint(first.full_name, distance_text(radius_km), tuple(links))
 
 
+def parts_apart(search: Search) -> tuple[str, ...]:
+    """The parts of a search that can be left out of it one by one; none of a single one."""
+    parts = tuple(dict.fromkeys(query_text.tokens(search.text)))[:_MOST_PARTS]
+    return parts if len(parts) > 1 else ()
+
+
 def near_misses(backend: SearchBackend, search: Search) -> tuple[Chip, ...]:
     """For a search that finds nothing, those without one of its parts that find something, the most first; none that
     only asks for a number of nothing.
 
     Raises `SearchError`.
     """
-    parts = list(dict.fromkeys(query_text.tokens(search.text)))[:_MOST_PARTS]
-    if len(parts) < 2:
-        return ()
+    parts = parts_apart(search)
     misses = []
     numbers = set(without_counts(search.query()).counts)
     for part in parts:

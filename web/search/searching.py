@@ -29,6 +29,8 @@ MAX_QUERY_LENGTH = 500  # characters
 MAX_OFFSET = 1_000_000
 #: Of the results page. Three parts in five of what a keystroke costs are the tiles, and a desktop's window shows 30.
 PHOTOS_PER_PAGE = 30
+#: Of these so many come with each letter, which fill a telephone's window; the others when the typing pauses.
+PHOTOS_WHILE_TYPING = 12
 FACETS = ("year", "person", "place", "camera", "folder", "tag", "type", "rating")
 #: The filters that say when.
 DATES = ("before", "after", "year")

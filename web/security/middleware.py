@@ -21,7 +21,7 @@ from yarl import URL
 
 from indexer.errors import SearchError, SetupError
 from indexer.message import N_, Message
-from indexer.settings import is_base_path
+from indexer.settings_loader import is_base_path
 from indexer.sqlite.errors import hint_for
 from web.app_keys import LIBRARY, SETTINGS
 from web.i18n.language import translate

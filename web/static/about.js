@@ -49,6 +49,13 @@ function replaceAbout(root) {
   return true;
 }
 
+// Another part of the page has changed what is said of the photo.
+export async function refreshAbout() {
+  if (isEditing()) return;
+  const html = await fetchPart(partOf(location.href, "about"));
+  if (!isEditing()) replaceAbout(new DOMParser().parseFromString(html, "text/html"));
+}
+
 function pollSoon() {
   if ($(".about [data-pending]")) setTimeout(pollCaption, POLL_MS);
 }

@@ -12,11 +12,19 @@ let last = 1;
 let earlierUrl = ""; // the address of the page before the first one
 let observer = null;
 let generation = 0; // how often the grid was put anew: what was asked for an older one is dropped
+let asking = new AbortController(); // for this grid
+
+// Another grid is on its way: of this one nothing more is asked.
+export function leaveEnds() {
+  observer?.disconnect();
+  generation += 1;
+  asking.abort();
+  asking = new AbortController();
+}
 
 // After so many milliseconds, as a letter may follow that makes other pages of them.
 export function watchEnds(after = 0) {
-  observer?.disconnect();
-  generation += 1;
+  leaveEnds();
   [first, last] = pagesShown();
   const pager = $("#results .earlier");
   earlierUrl = pager?.querySelector("a").href ?? "";
@@ -58,10 +66,10 @@ async function load(part) {
 }
 
 // While photos are being added, a page may begin with what the one before ended with.
-async function tilesOf(url, more) {
+async function tilesOf(url, part, more = {}) {
   const current = generation;
   const box = document.createElement("template");
-  box.innerHTML = await fetchPart(partOf(url, "tiles", more)); // our own template's, escaped there
+  box.innerHTML = await fetchPart(partOf(url, part, more), asking.signal); // our own template's, escaped there
   if (current !== generation) return null;
   for (const tile of $$(".tile", box.content)) if (document.getElementById(tile.id)) (tile.closest(".begins") ?? tile).remove();
   return box.content;
@@ -76,18 +84,19 @@ function keepFirstLine(grid) {
 }
 
 async function loadMore(more) {
-  const tiles = await tilesOf($("a", more).href);
+  const isRest = "rest" in more.dataset; // of the page that stands here already
+  const tiles = await tilesOf($("a", more).href, isRest ? "rest" : "tiles");
   if (!tiles) return;
   more.previousElementSibling?.matches(".fill") && more.previousElementSibling.remove();
   more.replaceWith(tiles);
   keepFirstLine($("#grid"));
-  last += 1;
+  if (!isRest) last += 1;
   remember();
 }
 
 // What is looked at stays where it is: the page grows above it.
 async function loadEarlier(grid) {
-  const tiles = await tilesOf(earlierUrl, { page: first - 1 });
+  const tiles = await tilesOf(earlierUrl, "tiles", { page: first - 1 });
   if (!tiles) return;
   $(".more", tiles)?.remove();
   const top = $(".tile", grid);

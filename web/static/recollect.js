@@ -2,7 +2,7 @@
 // it only asks for parts of the same pages (?part=…) and puts them where the server would have.
 
 import { $, $$, base, fetchPart, page, partOf, texts } from "./page.js";
-import { backToPlace, followPlace, pagesAround, rememberPlace, watchEnds } from "./endless.js";
+import { backToPlace, followPlace, leaveEnds, pagesAround, rememberPlace, watchEnds } from "./endless.js";
 import "./suggest.js";
 import { putTimeLine } from "./timeline.js";
 
@@ -20,14 +20,17 @@ let lastInput = -Infinity;
 let facetTimer = 0;
 let announceTimer = 0;
 
-async function show(url, { place = null, filters = QUIET_MS } = {}) {
+// With each letter that is `typed` comes the beginning of the page, and when the typing pauses the rest of it.
+async function show(url, { place = null, filters = QUIET_MS, typed = false } = {}) {
   const current = ++sequence;
   running?.abort();
   running = new AbortController();
+  clearTimeout(facetTimer); // what it would ask about is no longer searched for
+  leaveEnds();
   const results = $("#results");
   results.classList.add("stale");
   try {
-    const html = await fetchPart(partOf(url, "results", pagesAround(place)), running.signal);
+    const html = await fetchPart(partOf(url, typed ? "beginning" : "results", pagesAround(place)), running.signal);
     if (current !== sequence) return;
     const wasFocused = results.contains(document.activeElement); // quick hands are there before the answer
     setHtml(results, html);
@@ -36,12 +39,22 @@ async function show(url, { place = null, filters = QUIET_MS } = {}) {
     if (wasFocused) ($(".tile", results) ?? $("#q")).focus();
     announceSoon();
     retrySoon();
-    clearTimeout(facetTimer);
-    facetTimer = setTimeout(() => Promise.all([showFilters(url, current), showTimeLine(url, current)]), filters);
+    facetTimer = setTimeout(() => Promise.all([showAll(url, current), showFilters(url, current), showTimeLine(url, current)]), filters);
   } catch (error) {
     if (error.name !== "AbortError" && current === sequence) fail(results);
   } finally {
     if (current === sequence) results.classList.remove("stale");
+  }
+}
+
+// Where nothing was found: what nearly is. The rest of the photos is asked for where scrolling asks for more.
+async function showAll(url, current) {
+  if (!$("#results [data-unfinished]")) return;
+  try {
+    const html = await fetchPart(partOf(url, "results"), running.signal);
+    if (current === sequence) setHtml($("#results"), html);
+  } catch (error) {
+    if (error.name !== "AbortError" && current === sequence) fail($("#results"));
   }
 }
 
@@ -94,12 +107,12 @@ function fail(results) {
   retrySoon();
 }
 
-function navigate(url, { step = true } = {}) {
+function navigate(url, { step = true, typed = false } = {}) {
   rememberPlace();
   history[step ? "pushState" : "replaceState"]({}, "", url);
   const text = (new URL(url, location.href).searchParams.get("q") ?? "").trim();
   document.title = text ? `${text} – recollect` : "recollect";
-  return show(url);
+  return show(url, { typed });
 }
 
 function addressOf(text) {
@@ -113,7 +126,7 @@ function addressOf(text) {
 function onInput(event) {
   if (event.isComposing) return;
   const now = performance.now();
-  navigate(addressOf(event.target.value), { step: now - lastInput > STEP_MS });
+  navigate(addressOf(event.target.value), { step: now - lastInput > STEP_MS, typed: true });
   lastInput = now;
 }
 

@@ -177,11 +177,9 @@ def map_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise ValueError("its checksum is wrong")
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     told = json.loads(mapped[end - length : end])
-    return told["about"], {name: _array(mapped, *place) for name, place in told["arrays"].items()}
-
-
-def _array(mapped: mmap.mmap, start: int, kind: str, shape: list[int]) -> NDArray[Any]:
-    return np.ndarray(shape, np.dtype(kind), mapped, start)
+    return told["about"], {
+        name: np.ndarray(shape, np.dtype(kind), mapped, start) for name, (start, kind, shape) in told["arrays"].items()
+    }
 
 
 def _checksum(file: BinaryIO, end: int) -> int:

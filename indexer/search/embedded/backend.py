@@ -1,4 +1,4 @@
-"""The search that needs no server: SQLite FTS5 in a file of its own, and a picture of it in memory.
+"""The search that needs no server: SQLite FTS5 in a file of its own, and a snapshot of it in memory.
 
     schema       the file, and how a document becomes rows
     snapshot     the file in memory, as numpy arrays; refresh keeps it up to date
@@ -23,7 +23,7 @@ and what every backend shares:
 No search library does this: README.md, "Why no search library", has the figures.
 
 The file is the index: written in one transaction per batch, durable, safe to delete (the catalogue rebuilds it). The
-picture is read from it when the first search comes and follows it from then on, also when another process writes. A
+snapshot is read from it when the first search comes and follows it from then on, also when another process writes. A
 search that runs while a batch is being written sees the state before.
 """
 
@@ -77,7 +77,7 @@ class EmbeddedSearch:
     """`SearchBackend` on one SQLite file, created where there is none. Thread-safe; several processes may share it.
 
     `meaning` gives queries their vector where they have none. A file that is damaged, deleted or a newer recollect's is
-    begun anew (`derived_database`), and `emptied` called. From `store_from` photos on the snapshot's arrays are kept in
+    begun anew (`DerivedDatabase`), and `emptied` called. From `store_from` photos on the snapshot's arrays are kept in
     files beside it, unless `repair` is False. Raises `StorageError` where the file can't be opened, `SearchError` where
     it fails later.
     """
@@ -115,7 +115,7 @@ class EmbeddedSearch:
 
     def _forget(self) -> None:
         self._snapshot: IndexSnapshot | None = None
-        self._picture_of = 0
+        self._snapshot_of = 0
         self._store = SnapshotStore(self._stores["snapshot"])
         self._vectors = vectors.Vectors(self._stores["vectors"])
         self._texts = PhotoTextCache()
@@ -259,24 +259,25 @@ class EmbeddedSearch:
 
     def _current(self) -> IndexSnapshot:
         opened, reader = self._database.times_opened, self._database.reader
-        snapshot = self._snapshot if self._picture_of == opened else None
+        snapshot = self._snapshot if self._snapshot_of == opened else None
         if snapshot is not None and snapshot.state == schema.read_state(reader):
             return snapshot
         with self._lock:
-            known = self._snapshot if self._picture_of == opened else None
+            known = self._snapshot if self._snapshot_of == opened else None
             snapshot = refresh(known, reader, self._store.load)
-            self._snapshot, self._picture_of = snapshot, opened
-        self._store.keep(snapshot, then=lambda mapped: self._give_memory_back(mapped, opened))
+            self._snapshot, self._snapshot_of = snapshot, opened
+        self._texts.forget_gone(snapshot)
+        self._store.keep(snapshot, then=lambda mapped: self._use_mapped(mapped, opened))
         return snapshot
 
-    def _give_memory_back(self, mapped: IndexSnapshot, opened: int) -> None:
+    def _use_mapped(self, mapped: IndexSnapshot, opened: int) -> None:
         """The next search follows from `mapped`, whose arrays are in a file."""
         with self._lock:
-            if self._picture_of == opened:
+            if self._snapshot_of == opened:
                 self._snapshot = mapped
 
     def _matched(self, query: Query) -> tuple[Query, IndexSnapshot, Match]:
-        """The query with its vector, and what it finds in which picture."""
+        """The query with its vector, and what it finds in which snapshot."""
         snapshot, reader = self._current(), self._database.reader
         original = query
         if query.vector is None:

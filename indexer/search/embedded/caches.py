@@ -48,6 +48,14 @@ class PhotoTextCache:
         found = known | read
         return {docno: found[docno] for docno in docnos if docno in found}
 
+    def forget_gone(self, snapshot: IndexSnapshot) -> None:
+        """Drops the texts of photos that the index has no more: every change of a photo gives it another docno."""
+        with self._lock:
+            known = np.fromiter(self._texts, np.int64)
+            alive = snapshot.docnos[snapshot.alive]
+            for docno in np.setdiff1d(known, alive, assume_unique=True).tolist():
+                del self._texts[docno]
+
 
 def _read(docnos: Sequence[int], connection: sqlite3.Connection) -> dict[int, PhotoTexts]:
     found: dict[int, PhotoTexts] = {}

@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 import numpy as np
 
 from indexer.message import Message
+from indexer.places import EARTH_KM
 from indexer.search import FacetCount, Filter, FilterError
 from indexer.search.arrays import Ints, Mask
 from indexer.search.embedded.snapshot import NO_DATE, NO_RATING, IndexSnapshot
@@ -16,7 +17,6 @@ from indexer.search.fields import taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
 from indexer.search.time_condition import TimeCondition, time_condition
 
-_EARTH_KM = 6371.0088
 _KM_PER_DEGREE = 111.2
 _DAY_S = 86_400
 _THURSDAY = 3  # of 1970-01-01
@@ -142,5 +142,5 @@ def _near(snapshot: IndexSnapshot, value: str) -> Mask:
     half = np.sin((latitudes - own_latitude) / 2) ** 2
     half += np.cos(latitudes) * np.cos(own_latitude) * np.sin((longitudes - own_longitude) / 2) ** 2
     mask = np.zeros(len(snapshot.docnos), np.bool_)
-    mask[close[2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1))) <= radius_km]] = True
+    mask[close[2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1))) <= radius_km]] = True
     return mask

@@ -57,7 +57,7 @@ def refresh(
             snapshot = _without_forgotten(snapshot, connection)
         else:
             snapshot = None
-        if snapshot is None or _mostly_dead(snapshot):
+        if snapshot is None or len(snapshot.docnos) > 2 * snapshot.count + _FEW_DEAD:
             snapshot = _empty(state)
         snapshot.names.follow(connection)
         rows = connection.execute(_ROWS, (int(snapshot.docnos[-1]) if len(snapshot.docnos) else 0,))
@@ -66,10 +66,6 @@ def refresh(
         return replace(_ordered(snapshot), state=state, last_forgotten=last)
     finally:
         connection.execute("COMMIT")
-
-
-def _mostly_dead(snapshot: IndexSnapshot) -> bool:
-    return len(snapshot.docnos) > 2 * snapshot.count + _FEW_DEAD
 
 
 def _empty(state: State) -> IndexSnapshot:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from indexer.search import SearchDocument
 from indexer.search.fields import APPEARANCE, Fields, quantised, taken_s
-from indexer.sqlite.database import Migration
+from indexer.sqlite.migrating import Migration
 
 EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
     (

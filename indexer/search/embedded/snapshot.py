@@ -28,7 +28,7 @@ from indexer.search.languages import languages_among
 NO_DATE = np.iinfo(np.int64).min
 NO_RATING = -128
 _ALIASES = frozenset(AliasKind)
-# Postings counted at once: what is made of them stays in the cache.
+# Postings that `Postings.counts` counts at once: its arrays then fit the processor's cache.
 _AT_ONCE = 1 << 16
 
 
@@ -73,13 +73,15 @@ class Postings:
         total = 0
         for first in range(0, len(self.photos), _AT_ONCE):
             running = np.cumsum(mask[self.photos[first : first + _AT_ONCE]], dtype=np.int32)
+            # The codes that begin in this block: what was counted before their first posting.
             here = slice(*np.searchsorted(self.starts, [first, first + len(running)], side="right").tolist())
             before[here] = total + running[self.starts[here] - first - 1]
             total += int(running[-1])
         return np.diff(before)
 
     def places(self, codes: Ints) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indexes into `photos` of all of `codes`, one after another, and how many each code has."""
+        """Indexes into `photos` of all of `codes`, one after another, and how many each code has: of codes at 3..5 and
+        9..10 that is [3, 4, 9], [2, 1]."""
         starts, counts = self.bounds(codes)
         ends = np.cumsum(counts)
         total = int(ends[-1]) if len(ends) else 0
@@ -88,7 +90,7 @@ class Postings:
 
 @dataclass(slots=True)
 class Names:
-    """What codes stand for. It only grows, and what other threads may be reading is replaced as a whole."""
+    """What codes stand for. It only grows; a list that other threads may be walking through is replaced as a whole."""
 
     last: int = 0
     word_codes: dict[str, int] = field(default_factory=dict)
@@ -169,8 +171,8 @@ class IndexSnapshot:
     alive: Mask
     words: tuple[Postings, ...]  # segments over the same photos, larger ones first
     facets: tuple[Postings, ...]
-    newest: NDArray[np.int64]  # a photo's place among all, the oldest 1, those without a date before them
-    oldest: NDArray[np.int64]  # the other way round, those without a date before them
+    newest: NDArray[np.int64]  # rank by date: the newest photo has the highest; 0 without a date
+    oldest: NDArray[np.int64]  # the oldest has the highest; 0 without a date
 
     @property
     def count(self) -> int:
@@ -182,7 +184,7 @@ class IndexSnapshot:
         return self.matches(codes, qualities)[0]
 
     def matches(self, codes: Ints, qualities: Floats) -> tuple[Floats, Mask]:
-        """`scores`, and the photos with one of the words `codes` that not the model alone says."""
+        """`scores`, and the photos with one of the words `codes` that somebody other than the model says."""
         best = np.zeros(len(self.docnos), np.float32)
         given = np.zeros(len(self.docnos), np.bool_)
         for segment in self.words:

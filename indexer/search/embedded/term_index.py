@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.embedded.snapshot import IndexSnapshot, Names
 from indexer.search.stems import stem
-from indexer.search.vocabulary import is_completable, spelling, typed_word
+from indexer.search.tokens import is_completable, spelling, typed_word
 
 
 @dataclass(frozen=True, slots=True)

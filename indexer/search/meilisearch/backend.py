@@ -28,8 +28,7 @@ from indexer.search.meilisearch.retrieval import RetrievedPhotos, retrieve
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, order_of, top_page, weights_of
 from indexer.search.reasons import hits_of
 from indexer.search.stems import stem
-from indexer.search.tokens import STOP_WORDS
-from indexer.search.vocabulary import is_completable, spelling, typed_word
+from indexer.search.tokens import STOP_WORDS, is_completable, spelling, typed_word
 
 _SEARCH_TIMEOUT_S = 3.0  # the server itself stops a search after 1.5 s
 _WRITE_TIMEOUT_S = 60.0  # a thousand documents on the way to a Pi that is busy with those before them

@@ -22,7 +22,7 @@ from indexer.search.facets import NAMING, THINGS, VALUE_FILTERS, Facet, matching
 from indexer.search.fields import STACK, taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
 from indexer.search.languages import noun_stem
-from indexer.search.matching import Term, edits_allowed
+from indexer.search.matching import ANY_FIRST_LETTER_FROM, Term, edits_allowed
 from indexer.search.meilisearch.layout import AS_TYPED, FACET, HEMISPHERE, HOUR, SPELLING, WEEKDAY, escaped, unescaped
 from indexer.search.stems import stem
 from indexer.search.time_condition import TimeCondition, time_condition
@@ -30,7 +30,6 @@ from indexer.text import has_digit, is_serial, words
 
 #: The server looks at no more words of one request.
 MOST_WORDS = 10
-_ANY_FIRST_LETTER_FROM = 5
 NOTHING = 'id = "-"'  # no content key
 
 
@@ -67,7 +66,7 @@ class RequestWords:
         variants = [replace(self, allow_typos=True, typo_terms=several)]
         for term in self.terms:
             word = term.words[0]
-            if term in several and len(word) >= _ANY_FIRST_LETTER_FROM and edits_allowed(word):
+            if term in several and len(word) >= ANY_FIRST_LETTER_FROM and edits_allowed(word):
                 swapped, shortened = word[1] + word[0] + word[2:], word[1:]
                 variants += [variants[0]._with(term, swapped), variants[0]._with(term, shortened)]
         return variants

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,16 @@ def test_young_ones_are_left_to_whoever_makes_them_however_old_the_photo_is(tmp_
     assert sweep(tmp_path, older_than_s=STALE_S) == []
     assert young.exists()
     assert sweep(tmp_path) == [young]
+
+
+@pytest.mark.parametrize("older_than_s", [0.0, 0.01])
+def test_a_time_that_lies_ahead_keeps_none(tmp_path: Path, older_than_s: float) -> None:
+    """A copy of a photo that a camera dated wrongly, or one that was made while this clock was years ahead."""
+    ahead = tmp_path / IN_THE_MAKING
+    ahead.write_bytes(b"x")
+    os.utime(ahead, (2**32, 2**32))
+    time.sleep(0.05)
+    assert sweep(tmp_path, older_than_s=older_than_s) == [ahead]
 
 
 def test_a_walk_tells_of_folders_with_such_files(tmp_path: Path) -> None:

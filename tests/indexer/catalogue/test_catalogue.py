@@ -19,6 +19,7 @@ from captioner import Caption, Tag
 from indexer.catalogue import SEARCHED_FILES, Catalogue
 from indexer.catalogue.rows import pack_embedding, unpack_embedding
 from indexer.errors import StorageError
+from indexer.face_box import FaceBox, FaceRegion
 from indexer.model import (
     CaptionBy,
     CaptionPlace,
@@ -53,6 +54,7 @@ FULL = PhotoMetadata(
     title="Gipfel <b>",
     keywords=("Berg", "snow, deep", 'quo"te'),
     people=("Åsa", "O'Brien"),
+    regions=(FaceRegion("O'Brien", FaceBox(0.1, 0.25, 0.125, 0.5)),),
     pets=("Rex",),
     headline="First ascent",
     subjects=("Sport",),

@@ -17,7 +17,7 @@ import pytest
 from indexer.catalogue import Catalogue
 from indexer.catalogue.job_queue import DEATH_KIND, DEATH_REASON
 from indexer.model import JobKind
-from tests.libraries import WORDS, indexed, key_of, rescan, settle_all, write
+from tests.libraries import WORDS, found, indexed, key_of, note_one, rescan, settle_all, write
 from tests.reasons_made import reason_saying
 
 
@@ -152,6 +152,27 @@ def test_a_job_that_failed_because_its_file_moved_is_simply_done_again(catalogue
     catalogue.queue.fail(job, reason_saying("not there"), kind="vanished", final=True)
     assert catalogue.queue.set_aside() == []
     assert {(job.file.path.name, job.attempt) for job in catalogue.queue.claim(1)} == {("renamed.jpg", 1)}
+
+
+@pytest.mark.parametrize("target", ["renamed.jpg", "folder/0.jpg", "0.jpg"])
+def test_a_photo_that_failed_because_it_was_away_is_done_where_it_is_found(
+    catalogue: Catalogue, root: Path, target: str
+) -> None:
+    """Its three attempts are over in a moment, long before the watcher tells where it has gone."""
+    away = root.parent / "away.jpg"
+    (root / "0.jpg").rename(away)
+    while (job := catalogue.queue.claim(1)[0]).file.path.name != "0.jpg":
+        catalogue.settle(job, indexed(job))
+    for _ in range(3):
+        catalogue.queue.fail(job, reason_saying("not there"), kind="vanished", final=False)
+        others = [one for one in catalogue.queue.claim(10) if one.id != job.id]
+        catalogue.queue.release(others)
+    catalogue.scans.note_missing(root, [root / "0.jpg"])
+    (root / "folder").mkdir()
+    away.rename(root / target)
+    note_one(catalogue, found(root, root / target))
+    assert catalogue.queue.set_aside() == []
+    assert (target.rpartition("/")[2], 1) in {(job.file.path.name, job.attempt) for job in catalogue.queue.claim(10)}
 
 
 def test_a_missing_file_s_job_waits_for_it(catalogue: Catalogue, root: Path) -> None:

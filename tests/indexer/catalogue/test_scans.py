@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from indexer.atomic.file_read import stamp_of
 from indexer.catalogue import Catalogue
-from indexer.catalogue.found import FoundBatch, as_batch, file_stamp
+from indexer.catalogue.found import FoundBatch, as_batch
 from indexer.catalogue.scans import NoteCounts
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, PhotoMetadata
 from tests.libraries import WORDS, files_in, found, indexed, key_of, note_one, rescan, settle_all, shown_files, write
@@ -246,7 +247,7 @@ def test_names_that_are_not_utf_8_and_other_odd_ones(catalogue: Catalogue, tmp_p
 def test_inodes_of_64_bits(catalogue: Catalogue, root: Path) -> None:
     """Some network and union file systems number their files from the top."""
     path = root / "2019/a.jpg"
-    stamp = file_stamp(path.stat())
+    stamp = stamp_of(path.stat())
     high = type(stamp)(stamp.mtime_ns, stamp.size, (1 << 64) - 5)
     file = FoundFile(root, path, high)
     assert note_one(catalogue, file).new == 1

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.catalogue.schema import CATALOGUE_MIGRATIONS, reason_of
+from indexer.catalogue.reasons_migration import reason_of
+from indexer.catalogue.schema import CATALOGUE_MIGRATIONS
 from indexer.reasons import Reason, ReasonCode
 from indexer.sqlite.database import Database
 

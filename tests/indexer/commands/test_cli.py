@@ -318,6 +318,27 @@ def test_captions_are_listed_and_undone_byte_for_byte(
         assert (library / f"{name}.jpg").read_bytes() == original.read_bytes()
 
 
+def test_undoing_all_finds_what_was_moved_or_copied_since_the_last_scan(
+    library: Path, tmp_path: Path, recollect: Any
+) -> None:
+    """Nobody has looked at the library since: the catalogue knows neither place."""
+    (library / "elsewhere").mkdir()
+    moved = (library / "red.jpg").rename(library / "elsewhere/red.jpg")
+    copied = Path(shutil.copy(library / "blue.jpg", library / "elsewhere"))
+    new = write_jpeg(library / "elsewhere/new.jpg", COLOURS["white"], 3)
+    result = recollect("captions", "undo", "--all", "--json")
+    assert result.exit_code == 0
+    rows = {Path(row["path"]): row["state"] for row in json.loads(result.stdout)}
+    assert rows == {
+        library / "red.jpg": "missing",
+        **dict.fromkeys((moved, copied, library / "blue.jpg"), "exact"),
+    }
+    assert new not in rows
+    for name, number, paths in (("red", 1, [moved]), ("blue", 2, [copied, library / "blue.jpg"])):
+        original = write_jpeg(tmp_path / "made again" / f"{name}.jpg", COLOURS[name], number).read_bytes()
+        assert [path.read_bytes() for path in paths] == [original] * len(paths)
+
+
 def test_captions_are_verified_and_nothing_is_changed(library: Path, recollect: Any) -> None:
     before = {path: path.read_bytes() for path in library.glob("*.jpg")}
     result = recollect("captions", "verify", "--json")

@@ -27,7 +27,7 @@ class LateQueue:
         self.claims = 0
         self.looked = False
 
-    def claim(self, _: int) -> list[Job]:
+    def claim(self, _: int, *, only_urgent: bool = False) -> list[Job]:
         self.claims += 1
         found, self.waiting = self.waiting, []
         self.looked = True
@@ -50,7 +50,7 @@ async def test_what_was_queued_during_the_last_claim_is_done() -> None:
     queue = LateQueue()
     context = cast("PipelineContext", SimpleNamespace(catalogue=SimpleNamespace(queue=queue)))
     ignored: Any = lambda *_: None  # noqa: E731
-    runner = Recording(context, in_flight=1, settled=ignored, drained=ignored)
+    runner = Recording(context, in_flight=lambda: 1, settled=ignored, drained=ignored)
     runner.done = []
     running = asyncio.create_task(runner.run())
     async with asyncio.timeout(10):

@@ -344,3 +344,20 @@ async def test_words_that_were_taken_out_are_not_put_back_although_the_thumbnail
         UNDONE,
         True,
     )
+
+
+async def test_a_photo_that_is_moved_before_its_words_are_written_is_captioned_once(
+    storage: Storage, steps: list[str]
+) -> None:
+    opener = Opener(steps)
+    opener.vanished = True
+    context = PipelineContext(opener, Steps(steps), storage.catalogue, storage.thumbnails, write_captions=True)
+    job = claimed(storage)
+    for _ in range(2):
+        with pytest.raises(PhotoVanished):
+            await index_photo(job, context)
+    opener.vanished = False
+    photo = await index_photo(job, context)
+    assert photo.caption is not None
+    assert steps.count("caption") == 1
+    assert len(context._unsettled) == 0

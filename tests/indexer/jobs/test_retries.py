@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from tests.indexing import (
     stored,
     until,
 )
-from tests.libraries import found, rescan, write
+from tests.libraries import found, rescan, settle_all, write
 from tests.mounts import NOBODY, as_nobody, mount, tmpfs
 from tests.photos_made import write_jpeg
 from tests.reasons_made import reason_saying
@@ -378,6 +378,31 @@ def test_waits_grow_and_end_by_themselves(storage: Storage, root: Path, kind: Fa
     waits = [next_wait(kind, rounds) for rounds in range(20)]
     assert waits == sorted(wait or timedelta() for wait in waits)
     assert waits[-1] == LONGEST_WAIT
+
+
+def test_a_wait_that_was_begun_while_the_clock_was_years_ahead_is_over_once_it_is_right(
+    storage: Storage, root: Path
+) -> None:
+    """A Raspberry Pi has no clock of its own: until it reaches a server of time, any year may be shown."""
+    rescan(storage.catalogue, root)
+    set_aside(storage, FailureKind.READER)
+    ahead = (datetime.now(UTC) + timedelta(days=9 * 365)).isoformat(timespec="milliseconds")
+    with storage.catalogue._database.transaction() as writer:
+        writer.execute("UPDATE job SET retry_at = ?", (ahead,))
+    assert storage.catalogue.retries.retry_due() == 1
+
+
+def test_a_write_that_waits_since_the_clock_was_years_ahead_is_tried_once_it_is_right(
+    storage: Storage, root: Path
+) -> None:
+    rescan(storage.catalogue, root)
+    settle_all(storage.catalogue)
+    for days, expected in ((1, []), (9 * 365, ["a.jpg"])):
+        at = (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="milliseconds")
+        with storage.catalogue._database.transaction() as writer:
+            writer.execute("UPDATE file SET obstacle = 'disk', write_at = ?", (at,))
+        found_files = storage.catalogue.retries.blocked_files(root, [Obstacle.DISK])
+        assert [Path(os.fsdecode(one.path)).name for one in found_files] == expected
 
 
 def test_a_changed_file_begins_anew(storage: Storage, root: Path) -> None:

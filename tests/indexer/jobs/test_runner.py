@@ -69,7 +69,7 @@ def runner_for(
 ) -> JobRunner:
     return JobRunner(
         context,
-        in_flight=in_flight,
+        in_flight=lambda: in_flight,
         settled=lambda _: None,
         drained=lambda: None,
         first_pause_s=first_pause_s,
@@ -107,10 +107,10 @@ class SlowClaims:
     def __getattr__(self, name: str) -> object:
         return getattr(self._queue, name)
 
-    def claim(self, limit: int) -> list[Job]:
+    def claim(self, limit: int, *, only_urgent: bool = False) -> list[Job]:
         self.claiming.set()
         assert self.released.wait(LONG_S)
-        return self._queue.claim(limit)
+        return self._queue.claim(limit, only_urgent=only_urgent)
 
 
 async def test_a_claim_that_is_made_in_a_thread_is_given_back_when_the_runner_is_cancelled(

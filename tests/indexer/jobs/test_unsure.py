@@ -262,11 +262,11 @@ async def test_a_person_s_words_are_left_where_they_are(library: Path, settings:
 
 @other_program
 def test_an_undo_of_the_model_s_words_alone_spares_a_person_s(library: Path) -> None:
+    from indexer.atomic.file_read import stamp_of
     from indexer.captions.caption_file import write_caption
-    from indexer.catalogue.found import file_stamp
 
     path = library / "red.jpg"
-    write_caption(path, SURE, stamp=file_stamp(path.stat()))
+    write_caption(path, SURE, stamp=stamp_of(path.stat()))
     subprocess.run(["exiftool", "-q", "-overwrite_original", "-XPComment=Gran's wall", str(path)], check=True)
     edited = path.read_bytes()
     undone = undo_caption(path, machine_only=True)

@@ -16,7 +16,7 @@ from watchfiles.main import FileChange
 from indexer.catalogue import Catalogue
 from indexer.scanning.crawl_rules import CrawlRules
 from indexer.scanning.watcher import UNWATCHED_RESCAN_S, PathDebouncer, Watcher
-from tests.libraries import EXTENSIONS, rescan, settle_all, write
+from tests.libraries import EXTENSIONS, rescan, settle_all, shown_files, write
 
 pytestmark = pytest.mark.slow  # most of its tests wait for something
 
@@ -166,6 +166,30 @@ def test_a_renamed_folder_is_moved_and_not_read(catalogue: Catalogue, root: Path
     assert (catalogue.queue.queued(), catalogue.counts().missing, catalogue.counts().files) == (0, 0, 30)
 
 
+@pytest.mark.parametrize("stands_there_now", ["empty folder", "other photos", "file"])
+def test_a_folder_that_another_takes_the_place_of_is_gone(
+    catalogue: Catalogue, root: Path, paths: PathDebouncer, stands_there_now: str
+) -> None:
+    """Renamed, and the same name given anew before anybody looks: no report says that its photos are gone. One of them
+    has changed on the way, one was deleted."""
+    (root / "2019").rename(root / "2019 old")
+    write(root / "2019 old" / "new.jpg", "edited").replace(root / "2019 old" / "3.jpg")
+    (root / "2019 old" / "4.jpg").unlink()
+    if stands_there_now == "file":
+        (root / "2019").write_text("a list")
+    else:
+        (root / "2019").mkdir()
+    if stands_there_now == "other photos":
+        write(root / "2019" / "5.jpg", "another")
+    paths.add([root / "2019", root / "2019 old"])
+    looks(paths, 8)
+    settle_all(catalogue)
+    there = {str(path.relative_to(root)) for path in root.rglob("*.jpg")}
+    known = {name for names in shown_files(catalogue).values() for name in names}
+    assert known == there
+    assert not paths.poll().scan_wanted
+
+
 @pytest.mark.parametrize(
     "name", [".hidden/a.jpg", "private/a.jpg", "@eaDir/a.jpg", "notes.txt", "2019/.a.jpg", "no/a.jpg"]
 )
@@ -198,6 +222,17 @@ def test_a_mass_deletion_is_left_to_a_walk(catalogue: Catalogue, root: Path, pat
     for path in gone:
         path.unlink()
     paths.add([str(path) for path in gone])
+    assert wants_a_walk(paths)
+    assert catalogue.counts().missing == 0
+
+
+def test_the_folder_that_a_library_was_mounted_on_says_nothing_of_its_photos(
+    catalogue: Catalogue, root: Path, paths: PathDebouncer
+) -> None:
+    """Few enough to be believed: those that changed last before the disk was unmounted."""
+    paths.add([str(root / "2019/1.jpg"), str(root / "2019/2.jpg")])
+    shutil.move(root, root.with_name("unmounted"))
+    root.mkdir()
     assert wants_a_walk(paths)
     assert catalogue.counts().missing == 0
 

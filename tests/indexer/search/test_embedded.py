@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -20,6 +21,7 @@ from indexer.search.embedded.schema import EMBEDDED_MIGRATIONS
 from indexer.search.embedded.snapshot import Postings
 from indexer.search.matching import corrections
 from indexer.search.query import parse
+from indexer.search.reasons import PhotoTexts
 from indexer.sqlite.database import Database
 
 WORDS = ("dog", "dogs", "beach", "cat", "snow", "red", "zürich", "海滩", "skateboard", "2019")
@@ -118,6 +120,20 @@ def test_what_photos_say_is_read_again_where_it_was_replaced_or_is_too_much_to_k
     (hit,) = (hit for hit in search.search(parse("dog"), limit=3000).hits if int(hit.id, 16) == 7)
     assert hit.why[0].text == "one dog only"
     search.close()
+
+
+def test_what_photos_said_before_they_were_changed_is_not_kept(tmp_path: Path) -> None:
+    with closing(EmbeddedSearch(tmp_path / "search.db")) as search:
+        before = _texts_in_memory()
+        for number in range(50):
+            search.put([photo(one, f"a dog {number}") for one in range(10)])
+            assert len(ids(search, "dog")) == 10
+        assert _texts_in_memory() - before <= 10
+
+
+def _texts_in_memory() -> int:
+    gc.collect()
+    return sum(isinstance(one, PhotoTexts) for one in gc.get_objects())
 
 
 def test_the_edition_is_another_after_every_write_of_any_process(tmp_path: Path) -> None:

@@ -883,6 +883,103 @@ def test_no_words_no_reasons(backend: SearchBackend) -> None:
     assert all(hit.why == () for hit in backend.search(parse("camera:canon")).hits)
 
 
+# Persons
+
+BEACH, KITCHEN = (1.0, 0.0), (0.0, 1.0)
+#: Who is in a photo is known by faces, as a name in a file is: a caption says "a woman".
+PERSONS = (
+    photo(1, "a man and a woman on the beach", people=("Anna", "Bert"), embedding=BEACH),
+    photo(2, "a woman on the beach", people=("Anna",), embedding=BEACH),
+    photo(3, "a man on the beach", people=("Bert",), embedding=BEACH),
+    photo(4, "two women in a kitchen", people=("Anna", "Clara Müller"), embedding=KITCHEN),
+    photo(5, "an empty beach", embedding=BEACH),
+    photo(6, "a woman on a towel", people=("Clara Müller",), embedding=BEACH),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("person:Anna", [1, 2, 4]),
+        ("person:anna", [1, 2, 4]),
+        ("anna", [1, 2, 4]),
+        ("Anna at the beach", [1, 2]),
+        ("beach anna", [1, 2]),
+        ("person:Anna beach", [1, 2]),
+        ("woman anna", [1, 2, 4]),
+        ('person:"Clara Müller"', [4, 6]),
+        ("person:Müller", [4, 6]),
+        ('"clara müller"', [4, 6]),
+        ('"müller clara"', []),
+        ("Clara Müller in the kitchen", [4]),
+        ("person:Anna person:Bert", [1]),
+        ("Anna and Bert", [1]),
+        ("anna bert beach", [1]),
+        ("person:Anna -person:Bert", [2, 4]),
+        ("anna -bert", [2, 4]),
+        ("beach -person:Anna", [3, 5]),
+        ('anna -"clara müller"', [1, 2]),
+        ('-person:Anna -person:"Clara Müller"', [3, 5]),
+        ("person:Anna person:Bert -beach", []),
+    ],
+)
+def test_persons_alone_together_and_without_each_other(empty: SearchBackend, text: str, expected: list[int]) -> None:
+    empty.put(PERSONS)
+    finds(empty, f"{text} ", *expected)
+
+
+def test_a_person_is_found_where_the_picture_alone_shows_the_rest(empty: SearchBackend) -> None:
+    empty.put(PERSONS)
+    asked = {"vector": BEACH, "meant": ("seaside",)}
+    assert numbers(empty.search(replace(parse("Clara at the seaside "), **asked)))[0] == 6
+    assert sorted(numbers(empty.search(replace(parse("seaside person:Anna -person:Bert "), **asked)))) == [2]
+
+
+def test_persons_are_counted_among_the_hits_and_each_count_is_a_filter(empty: SearchBackend) -> None:
+    empty.put(PERSONS)
+    assert facet(empty, "", "person") == [("Anna", 3), ("Bert", 2), ("Clara Müller", 2)]
+    assert facet(empty, "beach", "person") == [("Anna", 2), ("Bert", 2)]
+    assert facet(empty, "person:Bert", "person") == [("Bert", 2), ("Anna", 1)]
+    assert facet(empty, "-person:Anna", "person") == [("Bert", 1), ("Clara Müller", 1)]
+
+
+def test_another_name_takes_the_place_of_the_one_before(empty: SearchBackend) -> None:
+    """Renamed, merged into another, or ignored: the document is put again with the names that hold now."""
+    empty.put(PERSONS)
+    empty.put([replace(one, revision=2, people=("Xenia",)) for one in PERSONS[:2]] + [replace(PERSONS[5], people=())])
+    finds(empty, "xenia ", 1, 2)
+    finds(empty, "person:Xenia beach ", 1, 2)
+    finds(empty, "anna ", 4)
+    finds(empty, "person:Bert ", 3)
+    finds(empty, 'person:"Clara Müller" ', 4)
+    assert facet(empty, "", "person") == [("Xenia", 2), ("Anna", 1), ("Bert", 1), ("Clara Müller", 1)]
+    empty.put([replace(one, revision=3, people=()) for one in PERSONS])
+    assert facet(empty, "", "person") == []
+    finds(empty, "xenia ")
+    finds(empty, "woman beach ", 1, 2)
+    assert empty.vocabulary("xen") == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("<script>alert(1)</script>", id="markup"),
+        pytest.param('Anna "the cat" O\'Neill', id="quotes"),
+        pytest.param("אבי כהן", id="right to left"),
+        pytest.param("a:b -c", id="signs of the query language"),
+        pytest.param("person:Bert", id="a filter"),
+        pytest.param("x" * 100, id="long"),
+        pytest.param("👩‍👧", id="emoji"),
+    ],
+)
+def test_a_name_is_taken_as_it_is(empty: SearchBackend, name: str) -> None:
+    empty.put([photo(1, "a dog", people=(name,)), photo(2, "a cat", people=("Bert",))])
+    assert facet(empty, "dog", "person") == [(name, 1)]
+    typed = name.replace('"', " ")
+    finds(empty, f'person:"{typed}" ', 1)
+    finds(empty, f'cat -person:"{typed}" ', 2)
+
+
 # Facets
 
 

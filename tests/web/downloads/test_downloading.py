@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.model import FoundFile, IndexedPhoto
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import MadePhoto, content_key, many
@@ -93,7 +93,7 @@ async def test_a_copy_stands_in_for_a_file_that_is_gone(page: Page) -> None:
     gone, root, catalogue = path(page, NAMES[0]), page.settings.photos[0], page.storage.catalogue
     copy = gone.with_name("copy.jpg")
     copy.write_bytes(gone.read_bytes())
-    catalogue.scans.note(catalogue.scans.begin_scan(root), [FoundFile(root, copy, file_stamp(copy.stat()))])
+    catalogue.scans.note(catalogue.scans.begin_scan(root), [FoundFile(root, copy, stamp_of(copy.stat()))])
     (job,) = catalogue.queue.claim(1)
     metadata = MadePhoto(NAMES[0]).metadata
     catalogue.settle(job, IndexedPhoto(KEYS[0], metadata, job.file.stamp, None))

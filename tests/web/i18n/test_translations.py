@@ -15,7 +15,7 @@ from babel.messages import Catalog
 from babel.messages import Message as Translated
 from babel.messages.pofile import read_po
 
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.errors import SearchError
 from indexer.message import Message
 from indexer.model import FoundFile, PhotoMetadata, Position
@@ -248,7 +248,7 @@ async def test_no_text_of_any_page_is_forgotten(start_page: StartPage) -> None:
     page = await bracketed_page(start_page)
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
     (root / "δρόμος.webp").write_bytes(b"")
-    note_one(catalogue, FoundFile(root, root / "δρόμος.webp", file_stamp((root / "δρόμος.webp").stat())))
+    note_one(catalogue, FoundFile(root, root / "δρόμος.webp", stamp_of((root / "δρόμος.webp").stat())))
     for job in catalogue.queue.claim(9):
         catalogue.queue.fail(job, Reason(ReasonCode.FILE_EMPTY), kind="unreadable", final=True)
     for path in PATHS:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.model import CaptionPlace, FoundFile, IndexedPhoto, JobKind
 from indexer.storage import sole_indexer
 from tests.reasons_made import reason_saying
@@ -138,7 +138,7 @@ async def test_copies_that_take_the_words_differently_are_told_apart(page: Page)
     walk = catalogue.scans.begin_scan(root)
     shutil.copy(root / NAME, root / "copy.jpg")
     catalogue.scans.note(
-        walk, [FoundFile(root, root / name, file_stamp((root / name).stat())) for name in (NAME, "copy.jpg")]
+        walk, [FoundFile(root, root / name, stamp_of((root / name).stat())) for name in (NAME, "copy.jpg")]
     )
     [job] = catalogue.queue.claim(9)
     photo = catalogue.photo(KEY)

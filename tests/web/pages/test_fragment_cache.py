@@ -24,6 +24,8 @@ from web.pages.fragment_cache import FRAGMENT_CACHE, Fragment, FragmentCache, Ke
 _ADDRESSES = (
     "/?q=dog&part=results",
     "/?q=dog&part=tiles&page=1",
+    "/?q=dog&part=beginning",
+    "/?part=rest",
     "/?q=dog&part=filters",
     "/?q=dog&part=timeline",
     "/?q=dog",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from captioner import read_model_name
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.errors import SearchError
 from indexer.model import CaptionBy, DatePrecision, FileCaption, FoundFile, PhotoMetadata, Position
 from indexer.progress import Phase, Progress
@@ -162,6 +162,23 @@ async def test_while_indexing_the_page_says_how_far_it_is(start_page: StartPage)
     status = await begun.text("/status")
     assert "2.5 a second" in status
     assert "about 28 mins left" in status
+
+
+@pytest.mark.parametrize(
+    ("phase", "german"),
+    [
+        (Phase.PAUSED_QUIET, "Angehalten: Ruhezeit"),
+        (Phase.PAUSED_HOT, "Angehalten: der Prozessor ist heiß"),
+        (Phase.PAUSED_LOAD, "Angehalten: andere Programme brauchen den Prozessor"),
+    ],
+)
+async def test_a_pause_says_why(start_page: StartPage, phase: Phase, german: str) -> None:
+    page = await start_page(list(many(3)), progress=Progress(done=3, queued=4200, phase=phase))
+    english = phase.value[0].upper() + phase.value[1:]
+    for path in ("/", "/status"):
+        assert english in await page.text(path)
+        assert german in await page.text(path, headers={"Accept-Language": "de"})
+    assert (await page.json("/api/status"))["progress"]["phase"] == phase.value
 
 
 class DownSearch:
@@ -383,7 +400,7 @@ async def test_the_status_page_lists_what_was_set_aside_and_why(page: Page) -> N
     assert "Every photo that was found could be read" in await page.text("/status")
     root = page.settings.photos[0]
     (root / "broken <b>.jpg").write_bytes(b"no picture")
-    found = FoundFile(root, root / "broken <b>.jpg", file_stamp((root / "broken <b>.jpg").stat()))
+    found = FoundFile(root, root / "broken <b>.jpg", stamp_of((root / "broken <b>.jpg").stat()))
     note_one(page.storage.catalogue, found)
     (job,) = page.storage.catalogue.queue.claim(1)
     page.storage.catalogue.queue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)

@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer
 from playwright.async_api import CDPSession, Page, expect
 
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.model import FoundFile, PhotoMetadata
 from indexer.storage import Storage
 from tests.libraries import note_one
@@ -353,7 +353,7 @@ async def test_what_was_set_aside_is_tried_again_from_the_status_page(
 ) -> None:
     _, storage, root = rooms
     (root / "broken.jpg").write_bytes(b"no picture")
-    note_one(storage.catalogue, FoundFile(root, root / "broken.jpg", file_stamp((root / "broken.jpg").stat())))
+    note_one(storage.catalogue, FoundFile(root, root / "broken.jpg", stamp_of((root / "broken.jpg").stat())))
     for job in storage.catalogue.queue.claim(9):
         storage.catalogue.queue.fail(job, reason_saying("it is damaged"), kind="unreadable", final=True)
     tab = await visit.go("/status")

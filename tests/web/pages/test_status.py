@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from captioner import read_model_name
-from indexer.catalogue.found import file_stamp
+from indexer.atomic.file_read import stamp_of
 from indexer.errors import SearchError
-from indexer.model import FoundFile
+from indexer.model import IN_ANSWERING_INDEX, FoundFile
 from tests.libraries import note_one
 from tests.reasons_made import reason_saying
 from tests.web.conftest import Page, StartPage
@@ -25,7 +25,7 @@ def set_aside(page: Page, *names: str) -> list[int]:
     catalogue, root = page.storage.catalogue, page.settings.photos[0]
     for name in names:
         (root / name).write_bytes(b"no picture")
-        note_one(catalogue, FoundFile(root, root / name, file_stamp((root / name).stat())))
+        note_one(catalogue, FoundFile(root, root / name, stamp_of((root / name).stat())))
     for job in catalogue.queue.claim(9):
         catalogue.queue.fail(job, reason_saying("it is <i>damaged</i>"), kind="unreadable", final=True)
     return [one.id for one in catalogue.queue.set_aside()]
@@ -146,6 +146,26 @@ async def test_nobody_waits_for_a_silent_search_server(page: Page, monkeypatch: 
         answered.set()
     while "7 photos can be found" not in await page.text("/status"):
         assert asked < 9
+
+
+@pytest.mark.slow
+async def test_while_a_second_index_is_filled_photos_are_found_in_the_first(
+    start_page: StartPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 40 photos the new index has 10, and one has changed since: 39 are found, 29 of them in the old one."""
+    page = await start_page(list(many(40)))
+    catalogue = page.storage.catalogue
+    photos = catalogue.photos(catalogue.photo_ids())
+    held = [(photo.id, photo.revision if place < 10 else IN_ANSWERING_INDEX) for place, photo in enumerate(photos)]
+    catalogue.outbox.reconcile(held, lambda _: None)
+    catalogue.corrections.correct(photos[-1].id, "our own words")
+    monkeypatch.setattr(page.storage.search, "count", lambda: 10)
+    counts = catalogue.counts()
+    assert (counts.unpushed, counts.refilling, counts.not_found_yet, counts.not_searchable(10)) == (30, 29, 1, 1)
+    body = await page.text("/status")
+    assert "39 photos can be found, 1 on their way" in body
+    assert "A new search index is being filled beside the one that answers: 29 photos to go" in body
+    assert "The search index is being made" not in body + await page.text("/")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ QUERY = 'dog -night "birthday cake" camera:"Pixel 7" year:2019'
 
 
 def test_tokens_are_the_parts_as_typed() -> None:
-    assert query_text.tokens(QUERY) == ["dog", "-night", '"birthday cake"', 'camera:"Pixel 7"', "year:2019"]
+    assert query_text.tokens(QUERY) == ("dog", "-night", '"birthday cake"', 'camera:"Pixel 7"', "year:2019")
 
 
 @pytest.mark.parametrize(

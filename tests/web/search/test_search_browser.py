@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.web.library_made import many
 from tests.web.test_browser import DESKTOP, PHONE, Visit, application, browser, visit
@@ -201,3 +202,51 @@ async def test_hostile_names_run_nowhere_among_the_suggestions(visit: Visit) -> 
             await tab.locator("#q").fill(name)
     await tab.locator("#q").fill("person:")
     await expect(options(visit).filter(has_text="<script>").first).to_be_visible()
+
+
+GRID = "[...document.querySelectorAll('#grid > *')].map(one => one.outerHTML)"
+
+
+@pytest.mark.parametrize("visit", [DESKTOP, PHONE], indirect=True)
+async def test_what_was_typed_shows_the_same_page_as_its_address(visit: Visit) -> None:
+    tab = await visit.go("/")
+    async with tab.expect_response("**/?q=snow&part=rest"):
+        await tab.locator("#q").press_sequentially("snow", delay=20)
+    await expect(visit.tiles()).to_have_count(24)
+    typed = await tab.evaluate(GRID)
+    assert await tab.evaluate("[history.state.first, history.state.pages]") == [1, 1]
+    await visit.go("/?q=snow")
+    assert typed == await tab.evaluate(GRID)
+
+
+async def test_nearly_matching_searches_come_when_the_typing_pauses(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await tab.locator("#q").fill("snow year:1990")
+    await expect(tab.locator("#results .state")).to_contain_text("without a part of it")
+
+
+async def test_of_what_was_typed_over_nothing_more_is_asked(visit: Visit) -> None:
+    tab = await visit.go("/")
+    await tab.clock.install()  # the typing pauses when the test says so
+    await tab.clock.pause_at(await tab.evaluate("Date.now() + 1000"))
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url.removeprefix(visit.address)))
+    released = asyncio.Event()
+    await tab.route("**/?q=snow&part=beginning", lambda route: _when(released, route))
+    await tab.locator("#q").fill("sno")
+    await expect(visit.tiles()).to_have_count(12)
+    async with tab.expect_request("**/?q=snow&part=beginning"):
+        await tab.locator("#q").fill("snow")
+    await tab.clock.run_for(2000)  # nobody asks for more of what is being replaced
+    async with tab.expect_response("**/?q=snow&part=beginning"):
+        released.set()
+    await expect(tab.locator("#results.stale")).to_have_count(0)
+    async with tab.expect_response("**/?q=snow&part=filters"):
+        await tab.clock.run_for(2000)
+    await expect(visit.tiles()).to_have_count(24)
+    assert {path for path in asked if path.startswith("/?q=sno&")} == {"/?q=sno&part=beginning"}
+
+
+async def _when(released: asyncio.Event, route: Route) -> None:
+    await released.wait()
+    await route.continue_()

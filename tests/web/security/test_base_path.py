@@ -13,7 +13,7 @@ from aiohttp import ClientSession, CookieJar
 from yarl import URL
 
 from indexer.errors import SettingsError
-from indexer.settings import load_settings
+from indexer.settings_loader import load_settings
 from tests.web.conftest import Page, StartPage
 from tests.web.library_made import content_key, many
 from tests.web.relay import Manners, Relay, relayed

@@ -86,7 +86,7 @@ async def test_typing_leafing_and_coming_back_stay_below_the_path(tab: Page, pro
     await tab.locator("#filters summary").first.click()
     await tab.locator("#filters a.chip").first.click()
     await expect(tab.locator(".narrowed .chip")).to_be_visible()
-    await tab.locator(".foot a").click()
+    await tab.get_by_role("link", name="Status").click()
     await expect(tab).to_have_url(f"{address}{PREFIX}/status")
     await tab.wait_for_timeout(3500)  # until the page has looked for progress
     assert outside(asked, address) == []
