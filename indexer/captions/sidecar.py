@@ -18,7 +18,8 @@ from indexer.errors import CaptionRefused, Obstacle, PhotoVanished
 from indexer.formats import xmp_packet
 from indexer.formats.photo import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp
-from indexer.formats.xmp_packet import MAX_PACKET_BYTES, XmpError, may_describe
+from indexer.formats.xmp_packet import may_describe
+from indexer.formats.xmp_tree import MAX_PACKET_BYTES, XmpError
 from indexer.metadata.sidecar_files import find_xmp_sidecars
 from indexer.model import CaptionBy, FileCaption
 from indexer.ownership.mark import OWN_FIELDS, FieldText, Mark, OwnCaption, Stripped, check_words, fields_with, sha256

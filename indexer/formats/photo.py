@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from indexer.errors import CaptionRefused
-from indexer.formats import tiff, tiff_edit, xmp_packet
+from indexer.formats import tiff, tiff_edit, xmp_packet, xmp_tree
 from indexer.formats.maker_note import reads_beyond
 from indexer.model import CaptionPlace, FileCaption
 from indexer.ownership.mark import (
@@ -51,7 +51,7 @@ class EditablePhoto(ABC):
     def marks(self) -> list[Mark]:
         """The marks beside captions of ours: of the Exif blocks' undo records and of the XMP packets."""
         records = [tiff_edit.undo_record(block) for block in self._blocks]
-        parsed = [xmp_packet.parse_or_none(packet) for packet in self._packets]
+        parsed = [xmp_tree.parse_or_none(packet) for packet in self._packets]
         marks = [record.mark for record in records if record is not None]
         return marks + [mark for packet in parsed if packet and (mark := xmp_packet.read_mark(packet))]
 
@@ -93,7 +93,7 @@ def captions_of_packets(packets: Iterable[bytes], *, understood: bool = True) ->
     where a caption's name stands in it, or the file it stands in is not `understood` as a whole."""
     found: list[FieldText] = []
     for packet in packets:
-        parsed = xmp_packet.parse_or_none(packet)
+        parsed = xmp_tree.parse_or_none(packet)
         if parsed is not None:
             found += xmp_packet.captions(parsed)
         elif xmp_packet.may_describe(packet) or not understood:
@@ -127,7 +127,7 @@ def remove_from_block(block: bytes, digests: frozenset[str]) -> Stripped | None:
 
 def remove_from_packet(packet: bytes, digests: frozenset[str]) -> Stripped | None:
     """The same of an XMP packet; None also where it can't be parsed."""
-    parsed = xmp_packet.parse_or_none(packet)
+    parsed = xmp_tree.parse_or_none(packet)
     holds = parsed is not None and xmp_packet.holds(parsed, digests)
     return xmp_packet.strip_caption(packet, digests) if holds else None
 
@@ -152,7 +152,7 @@ class XmpFile:
     """A sidecar's bytes: an XMP packet as a file of its own. Raises `XmpError` where it is not one."""
 
     def __init__(self, data: bytes) -> None:
-        self._packet = xmp_packet.parse(data)
+        self._packet = xmp_tree.parse(data)
 
     @property
     def texts(self) -> list[FieldText]:

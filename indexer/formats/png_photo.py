@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, jpeg, photo, tiff, tiff_edit, xmp_packet
+from indexer.formats import iptc, jpeg, photo, tiff, tiff_edit, xmp_packet, xmp_tree
 from indexer.formats.charsets import decode_text
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest, sha256
@@ -269,7 +269,7 @@ class PngPhoto(photo.EditablePhoto):
         packets = self._packets
         with suppress(CaptionRefused):
             packets = self._all_packets
-        parsed = filter(None, map(xmp_packet.parse_or_none, packets))
+        parsed = filter(None, map(xmp_tree.parse_or_none, packets))
         records = (tiff_edit.undo_record(block) for block in self._blocks)
         marks = [*map(xmp_packet.read_mark, parsed), *(record.mark for record in records if record is not None)]
         return [mark for mark in marks if mark is not None]

@@ -16,7 +16,7 @@ from functools import reduce
 import piexif
 
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, tiff, xmp_packet
+from indexer.formats import iptc, tiff, xmp_packet, xmp_tree
 from indexer.formats.tiff import Entry, TiffError
 from indexer.ownership.mark import Mark, OwnCaption, Stripped, digest
 from indexer.reasons import ReasonCode
@@ -262,7 +262,7 @@ def _remove_from_value(block: bytes, entry: Entry, digests: frozenset[str]) -> b
 
 def _remove_from_packet(packet: bytes, digests: frozenset[str]) -> bytes | None:
     """b"" where nothing is left of it, None where it is to stay."""
-    parsed = xmp_packet.parse_or_none(packet)
+    parsed = xmp_tree.parse_or_none(packet)
     if parsed is None or not xmp_packet.holds(parsed, digests):
         return None
     remaining = xmp_packet.strip_caption(packet, digests).data or b""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet
+from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet, xmp_tree
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, OwnCaption, sha256
 from indexer.reasons import ReasonCode
@@ -113,8 +113,8 @@ class WebpPhoto(photo.EditablePhoto):
         """Raises `CaptionRefused` where the XMP can't be parsed, and may hold a caption."""
         for packet in self._packets:
             try:
-                xmp_packet.parse(packet)
-            except xmp_packet.XmpError as error:
+                xmp_tree.parse(packet)
+            except xmp_tree.XmpError as error:
                 if xmp_packet.may_describe(packet):
                     raise CaptionRefused(ReasonCode.XMP_MAY_DESCRIBE, reason=error.reason) from error
 

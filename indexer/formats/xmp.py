@@ -14,8 +14,9 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from indexer.formats.charsets import decode_narrow
-from indexer.formats.xmp_packet import CAPTION_FIELDS, OWN, packet_end
+from indexer.formats.xmp_packet import CAPTION_FIELDS
 from indexer.formats.xmp_regions import XmpRegion, face_regions, region_names
+from indexer.formats.xmp_tree import OWN, packet_end
 from indexer.ownership.mark import FieldText, parts_of_mark, text_in_mark
 
 MOST_BYTES = 4_000_000

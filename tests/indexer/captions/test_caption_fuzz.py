@@ -14,7 +14,7 @@ from captioner import Caption
 from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, tiff, tiff_edit, xmp_packet
+from indexer.formats import iptc, tiff, tiff_edit, xmp_packet, xmp_tree
 from indexer.formats.jpeg import segments
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.metadata.content_key import content_key
@@ -87,7 +87,7 @@ def test_tiff_blocks(block: bytes) -> None:
 @bounded
 @given(st.one_of(st.binary(max_size=300), mutated(PACKETS)))
 def test_xmp_packets(packet: bytes) -> None:
-    only_refusals(lambda: xmp_packet.captions(xmp_packet.parse(packet)))
+    only_refusals(lambda: xmp_packet.captions(xmp_tree.parse(packet)))
     only_refusals(lambda: xmp_packet.strip_caption(packet, DIGESTS))
     try:
         spliced = xmp_packet.splice(packet, OWN)
@@ -195,11 +195,11 @@ def test_mutants_of_captioned_photos_keep_everything_that_is_not_ours(folder: Pa
 def test_deep_and_wide_xml_is_refused_in_time() -> None:
     wide = made.packet("<a/>" * 200_000)
     with pytest.raises(CaptionRefused):
-        xmp_packet.parse(wide)
+        xmp_tree.parse(wide)
     with pytest.raises(CaptionRefused):
-        xmp_packet.parse(made.packet("<a>" * 5000 + "</a>" * 5000))
+        xmp_tree.parse(made.packet("<a>" * 5000 + "</a>" * 5000))
     with pytest.raises(CaptionRefused, match="larger"):
-        xmp_packet.parse(made.packet(" " * (5 << 20)))
+        xmp_tree.parse(made.packet(" " * (5 << 20)))
 
 
 def test_own_and_persons_words_never_overlap() -> None:

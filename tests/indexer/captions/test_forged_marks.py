@@ -14,7 +14,7 @@ from indexer.atomic.file_read import stamp_of
 from indexer.captions.caption_file import undo_caption, write_caption
 from indexer.captions.checks import check_removal
 from indexer.captions.verify import VerifyError
-from indexer.formats import tiff_edit, xmp_packet
+from indexer.formats import tiff_edit, xmp_packet, xmp_splice, xmp_tree
 from indexer.formats.tiff import TiffError, texts
 from indexer.ownership.mark import Mark, OwnCaption, digest, sha256
 from tests.indexer.formats import chunks_made as chunks
@@ -44,12 +44,12 @@ def recorded(block: bytes, before: str, *, old_length: int, old_ifd0: int) -> by
 
 def noted(packet: bytes) -> bytes:
     """A packet into whose part of ours something was put, and the note's checksum made right again."""
-    description = xmp_packet.parse(packet).descriptions[-1]
+    description = xmp_tree.parse(packet).descriptions[-1]
     whole = packet[description.start : description.end + 1]
     found = re.search(rb'recollect:captionUndo="(\w+)\.(\w+)\.([^"]*)"', whole)
     assert found is not None
     bare = whole.replace(b".".join(found.groups()), b"", 1)
-    crc = xmp_packet._own_crc(bare, found[3].decode()).encode()
+    crc = xmp_splice.part_crc(bare, found[3].decode()).encode()
     return packet.replace(b".".join(found.groups()), b".".join((found[1], crc, found[3])))
 
 

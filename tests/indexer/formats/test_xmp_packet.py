@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 from indexer.formats.xmp_packet import (
-    XmpError,
     can_describe,
     captions,
     compose_packet,
     own_fields,
-    parse,
     read_mark,
     splice,
     strip_caption,
 )
+from indexer.formats.xmp_tree import XmpError, parse
 from indexer.ownership.mark import OwnCaption
 from tests.indexer.formats import jpegs_made as made
 
