@@ -171,7 +171,6 @@ class ReasonCode(StrEnum):
     )
     CAPTION_EMPTY = "caption-empty", N_("the caption is empty")
     CAMERA_TEXT = "camera-text", N_("the caption reads like what cameras write by themselves")
-    NO_PLACE_FOR_SIDECAR = "no-place-for-sidecar", N_("there is no place for a sidecar")
     HAS_DESCRIPTION = "has-description", N_("it has a dc:description already, be it an empty one")
     SIDECAR_OUTSIDE = "sidecar-outside", N_("its place lies outside the library, where a link leads")
     DEAD_LINK = "dead-link", N_("it is a link that leads nowhere")
@@ -283,6 +282,8 @@ class ReasonCode(StrEnum):
         "camera-data",
         N_("the camera's data in this file is damaged, and more of it could be lost (%(detail)s)"),
     )
+    OTHER_REGIONS = "other-regions", N_("another program has named faces in the file, and its names are never changed")
+    NAMES_REWRITTEN = "names-rewritten", N_("another program has rewritten what recollect wrote: it stays as it is")
     XMP_DESCRIBES = "xmp-describes", N_("the XMP packet has a dc:description already, be it an empty one")
     XMP_NOT_PARSED = "xmp-not-parsed", N_("the XMP packet can't be parsed, and may hold a person's caption")
     XMP_MAY_DESCRIBE = "xmp-may-describe", N_("the XMP packet may hold a person's caption: %(reason)s")

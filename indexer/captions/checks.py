@@ -4,7 +4,7 @@ old one and our caption, or the old one without it."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from indexer.atomic.file_read import FileRead
@@ -19,6 +19,8 @@ from indexer.captions.verify.containers import (
     check_webp_removal,
 )
 from indexer.captions.verify.heif import check_heif_edit, check_heif_removal
+from indexer.captions.verify.names import check_names_edit as check_names
+from indexer.captions.verify.names import check_names_removal
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
 from indexer.errors import CaptionRefused
 from indexer.formats.editable import Format, format_of, open_photo
@@ -28,8 +30,12 @@ from indexer.formats.photo import EditablePhoto
 from indexer.formats.png_photo import PngPhoto
 from indexer.formats.tiff_photo import TiffPhoto
 from indexer.formats.webp_photo import WebpPhoto
-from indexer.ownership.mark import OwnCaption, check_nothing_lost, check_words, digest, fields_with, sha256
+from indexer.formats.xmp_people import NamedFaces
+from indexer.ownership.mark import OwnCaption, check_nothing_lost, check_words, fields_with, own_caption_of, sha256
 from indexer.reasons import ReasonCode
+
+#: Where names of faces stand.
+NAMES_FIELDS = ("mwg-rs:Regions", "Iptc4xmpExt:PersonInImage")
 
 
 class EditCheck(Protocol):
@@ -81,6 +87,31 @@ class Removal:
     remaining: tuple[str, ...] = ()
 
 
+def check_names_edit(old: bytes, new: bytes, faces: NamedFaces) -> None:
+    """Proves that `new` is `old` and these names of faces. Raises `VerifyError`."""
+    named = [(one.name, one.left, one.top, one.width, one.height) for one in faces.regions]
+    check_names(old, new, named, undo=lambda data: _known_format(data).open(data).without_names())
+
+
+def remove_names(photo: EditablePhoto, hashed: str) -> Removal:
+    """The file without our names of faces, proved to have lost nothing else; `hashed` is the SHA-256 of what it is now.
+
+    Raises `CaptionRefused` where they can't be taken out without risk.
+    """
+    if photo.names is None:
+        fields = NAMES_FIELDS if photo.has_rewritten_names else ()
+        return Removal(photo.data, hashed, exact=not fields, remaining=fields)
+    without = b"".join(photo.without_names())
+    check_names_removal(photo.data, without)
+    hashed = sha256(without)
+    return Removal(without, hashed, exact=hashed == photo.names.before)
+
+
+def join_removals(first: Removal, second: Removal) -> Removal:
+    """Both of a file, one after the other."""
+    return replace(second, exact=first.exact and second.exact, remaining=(*first.remaining, *second.remaining))
+
+
 def check_by_journal(restored: Removal, file: FileRead, journal: Journal | None) -> None:
     """Raises `CaptionRefused` where the journal remembers another original than the file itself does."""
     original = journal.original(file.sha256) if journal is not None else None
@@ -116,12 +147,11 @@ def remove_caption(
 def _is_proved_by_writing(photo: EditablePhoto, data: bytes, without: bytes) -> bool:
     """Whether writing the caption into `without` could have made `data`. A mark alone proves nothing: a file may come
     from anywhere, and what its mark remembers may lack more than our caption."""
-    digests = {mark.digest: mark for mark in photo.marks}
-    found = next((text.text for text in photo.texts if digest(text.text) in digests), None)
-    if found is None:
+    own = own_caption_of(photo.texts, photo.marks)
+    if own is None:
         return False
     try:  # what an undo makes of `data` is `without`: doing it again would show nothing new
-        check_edit(without, data, OwnCaption(found, digests[digest(found)]), undo=lambda _: (without,))
+        check_edit(without, data, own, undo=lambda _: (without,))
     except CaptionRefused:
         return False
     return True

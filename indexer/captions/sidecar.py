@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from captioner import Caption
@@ -14,15 +14,27 @@ from indexer.atomic.replace import create_file, delete_file, replace_file
 from indexer.captions.journal import Journal, recorder
 from indexer.captions.verify import VerifyError, require
 from indexer.captions.verify.metadata import check_packet_edit, check_removed_packets
+from indexer.captions.verify.names import check_names_packet, check_removed_names
 from indexer.errors import CaptionRefused, Obstacle, PhotoVanished
-from indexer.formats import xmp_packet
+from indexer.formats import xmp_packet, xmp_people
 from indexer.formats.photo import XmpFile, own_caption
 from indexer.formats.xmp import read_xmp
 from indexer.formats.xmp_packet import may_describe
+from indexer.formats.xmp_people import NamedFaces
 from indexer.formats.xmp_tree import MAX_PACKET_BYTES, XmpError
 from indexer.metadata.sidecar_files import find_xmp_sidecars
 from indexer.model import CaptionBy, FileCaption
-from indexer.ownership.mark import OWN_FIELDS, FieldText, Mark, OwnCaption, Stripped, check_words, fields_with, sha256
+from indexer.ownership.mark import (
+    OWN_FIELDS,
+    FieldText,
+    Mark,
+    OwnCaption,
+    Stripped,
+    check_words,
+    fields_with,
+    own_caption_of,
+    sha256,
+)
 from indexer.reasons import ReasonCode
 
 
@@ -178,30 +190,97 @@ class Sidecars:
         entry = recorder(self.journal, "write", file.path, file.sha256, own=own)
         replace_file(file, new, keep_mtime=False, before_replacing=entry)
 
+    def write_names(self, faces: NamedFaces) -> None:
+        """Makes `faces` the names in the sidecar; without any of them ours are taken out of every sidecar. Our caption
+        in it stays. Raises `CaptionRefused`, `ChangedMeanwhile`."""
+        place = self._place_of_names
+        for file in self._read_all():
+            if not faces.regions or file.path != Path(os.path.realpath(place)):
+                self._replace_names(file, replace(faces, regions=()))
+        if faces.regions:
+            self._write_names_at(place, faces)
+
+    @property
+    def _place_of_names(self) -> Path:
+        """Where a sidecar of ours is, or would be written: in the tree where the folder can't be written to."""
+        beside = sidecar_path(self.path)
+        return beside if self.tree is None or os.access(beside.parent, os.W_OK) else sidecar_path(self.path, self.tree)
+
+    def _write_names_at(self, place: Path, faces: NamedFaces) -> None:
+        try:
+            file = read_file(place, max_bytes=MAX_PACKET_BYTES)
+        except PhotoVanished:
+            self._check_inside(place, Path(os.path.realpath(place)))
+            new = xmp_people.add_names(None, faces)
+            _check_names(None, new, faces)
+            entry = recorder(self.journal, "write", place, None)
+            create_file(place, new, make_folders=place.parent != self.path.parent, before_replacing=entry)
+            return
+        self._check_inside(place, file.path)
+        self._replace_names(file, faces)
+
+    def _replace_names(self, file: FileRead, faces: NamedFaces) -> None:
+        """Raises `CaptionRefused` where another program has rewritten what is ours."""
+        written, sidecar = xmp_people.read_names(file.data), XmpFile(file.data)
+        if written is None and xmp_people.holds_names(file.data):
+            raise CaptionRefused(ReasonCode.NAMES_REWRITTEN)
+        if (written.digest if written else None) == (faces.digest if faces.regions else None):
+            return
+        caption, bare = own_caption_of(sidecar.texts, sidecar.marks), _strip(sidecar, file.data)
+        names = _strip_names(bare.data)
+        if not (bare.exact and names.exact) or (caption is None and sidecar.marks):
+            raise CaptionRefused(ReasonCode.NAMES_REWRITTEN)
+        new, own = names.data, None
+        if faces.regions:
+            faces = replace(faces, before=sha256(new) if new is not None else "")
+            new = xmp_people.add_names(new, faces)
+            _check_names(names.data, new, faces)
+        if caption is not None:
+            own = replace(caption, mark=replace(caption.mark, before=sha256(new) if new is not None else ""))
+            without, new = new, _splice(new, own)
+            _check(without, new, own)
+        entry = recorder(self.journal, "write", file.path, file.sha256, own=own)
+        if new is None:
+            delete_file(file, before_replacing=entry)
+        else:
+            replace_file(file, new, keep_mtime=False, before_replacing=entry)
+
+    def names(self) -> tuple[str, ...]:
+        """The names of ours in sidecars."""
+        found = (xmp_people.read_names(file.data) for file in self._read_all())
+        return tuple(name for written in found if written is not None for name in written.persons)
+
     def _check_inside(self, place: Path, real: Path) -> None:
         if leaves_roots(place, real, self.roots):
             raise CannotReplace(ReasonCode.SIDECAR_OUTSIDE)
 
-    def undo(self, *, dry_run: bool = False, own_digests: frozenset[str] = frozenset()) -> Stripped | None:
+    def undo(
+        self, *, dry_run: bool = False, own_digests: frozenset[str] = frozenset(), names: bool = False
+    ) -> Stripped | None:
         """Takes our caption out of every sidecar, and removes those that held nothing else; None where there was none
         of ours. `exact` says whether all are byte for byte what they were. `dry_run` only says what would be.
-        `own_digests` are digests of texts that are ours by other knowledge than the marks'.
+        `own_digests` are digests of texts that are ours by other knowledge than the marks'. `names`: our names of faces
+        are taken out, too.
 
         Raises `CaptionRefused` with the reason, `ChangedMeanwhile` where another program was faster.
         """
         exact: bool | None = None
         for file in self._read_all():
             with suppress(XmpError):
-                stripped = self._undo_one(file, own_digests, dry_run=dry_run)
+                stripped = self._undo_one(file, own_digests, dry_run=dry_run, names=names)
                 if stripped is not None:
                     exact = stripped.exact and exact is not False
         return None if exact is None else Stripped(None, exact)
 
-    def _undo_one(self, file: FileRead, own_digests: frozenset[str], *, dry_run: bool) -> Stripped | None:
+    def _undo_one(self, file: FileRead, own_digests: frozenset[str], *, dry_run: bool, names: bool) -> Stripped | None:
         sidecar = XmpFile(file.data)
-        if not sidecar.marks and not fields_with(sidecar.texts, own_digests):
+        has_names = names and xmp_people.read_names(file.data) is not None
+        if not has_names and not sidecar.marks and not fields_with(sidecar.texts, own_digests):
             return None
         stripped = _strip(sidecar, file.data, own_digests)
+        if has_names:
+            without_names = _strip_names(stripped.data)
+            stripped = Stripped(without_names.data, stripped.exact and without_names.exact)
         if dry_run:
             return stripped
         entry = recorder(self.journal, "undo", file.path, file.sha256)
@@ -235,6 +314,21 @@ def _strip(sidecar: XmpFile, data: bytes, own_digests: frozenset[str] = frozense
     check_words(sidecar.texts, remaining, digests)
     check_removed_packets([data], [] if stripped.data is None else [stripped.data])
     return stripped
+
+
+def _strip_names(data: bytes | None) -> Stripped:
+    """Raises `CaptionRefused` where more would go with our names."""
+    stripped = xmp_people.remove_names(data) if data is not None else None
+    if stripped is None:
+        return Stripped(data, exact=True)
+    check_removed_names(data, stripped.data)
+    return stripped
+
+
+def _check_names(base: bytes | None, new: bytes, faces: NamedFaces) -> None:
+    check_names_packet(base, new, [(one.name, one.left, one.top, one.width, one.height) for one in faces.regions])
+    stripped = xmp_people.remove_names(new)
+    require(stripped is not None and stripped.data == base, "taking the names out again does not give the old sidecar")
 
 
 def _splice(base: bytes | None, own: OwnCaption) -> bytes:

@@ -34,7 +34,7 @@ from indexer.settings import Settings
 from indexer.sqlite.file_header import is_there
 
 if TYPE_CHECKING:
-    from indexer.captions.caption_file import UndoResult
+    from indexer.captions.undo import UndoResult
     from indexer.catalogue import Catalogue
     from indexer.model import Photo, PhotoFile
 

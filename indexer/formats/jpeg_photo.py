@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Collection
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import repeat
 
 from indexer.errors import CaptionRefused
-from indexer.formats import iptc, jpeg, photo, tiff, tiff_edit, xmp_packet
+from indexer.formats import iptc, jpeg, photo, tiff, tiff_edit, xmp_people
 from indexer.formats.charsets import decode_text
 from indexer.formats.jpeg import Segment
 from indexer.formats.maker_note import may_point_at, shows_outside
 from indexer.formats.tiff import TiffError
+from indexer.formats.xmp_people import NamedFaces
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, OwnCaption, digest, sha256
 from indexer.reasons import ReasonCode
@@ -106,22 +107,34 @@ class JpegPhoto(photo.EditablePhoto):
         Raises `CaptionRefused` with the reason where that can't be done without risk.
         """
         self._check_whole()
-        if len(self._xmp) > 1:
-            raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         changes: list[photo.Change] = []
         if place is not CaptionPlace.XMP:
             changes += self._exif_change(own)
-            if not self._xmp and any(jpeg.is_kind(self.data, s, jpeg.APP1, _FLIR_HEADER) for s in self._header):
+            if self._is_thermal_without_xmp:
                 return b"".join(photo.replace_bytes(self.data, changes))
         try:
-            changes += self._xmp_change(own, needs_text=place is CaptionPlace.XMP)
+            changes += self._xmp_change(partial(photo.add_to_packet, own=own, needs_text=place is CaptionPlace.XMP))
         except CaptionRefused:
             if place is CaptionPlace.XMP:
                 raise  # else the Exif block alone carries caption, mark and undo record
         return b"".join(photo.replace_bytes(self.data, changes))
 
+    def embed_names(self, faces: NamedFaces) -> bytes:
+        """The file with names of faces in its XMP. Raises `CaptionRefused`."""
+        self._check_whole()
+        if self._is_thermal_without_xmp:
+            raise CaptionRefused(ReasonCode.FORMAT_NOT_CHANGED)
+        changes = self._xmp_change(partial(xmp_people.add_names, faces=faces))
+        return b"".join(photo.replace_bytes(self.data, changes))
+
+    @property
+    def _is_thermal_without_xmp(self) -> bool:
+        return not self._xmp and any(jpeg.is_kind(self.data, s, jpeg.APP1, _FLIR_HEADER) for s in self._header)
+
     def _check_whole(self) -> None:
         """What forbids any edit of the file, whichever the place."""
+        if len(self._xmp) > 1:
+            raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         if any(b"jumb" in body and (b"c2pa" in body or b"cai." in body) for body in self._payloads(jpeg.APP11)):
             raise CaptionRefused(ReasonCode.C2PA)
         if any(b"dcterms:provenance" in packet for packet in self._packets):
@@ -154,20 +167,20 @@ class JpegPhoto(photo.EditablePhoto):
             raise error.of_block() from error
         return [(segment.marker_at, segment.end, jpeg.compose(jpeg.APP1, jpeg.EXIF_HEADER + block))]
 
-    def _xmp_change(self, own: OwnCaption, *, needs_text: bool) -> list[photo.Change]:
+    def _xmp_change(self, add: photo.AddToPacket) -> list[photo.Change]:
         if not self._xmp and self._odd_packets:
             raise CaptionRefused(ReasonCode.XMP_MISSPELT)
         if not self._xmp:
             at = self._behind_pictures(self._exif[0].end if len(self._exif) == 1 else self._after_app0)
             self._check_mpf(at)
             self._check_junk(at)
-            return [(at, at, jpeg.compose(jpeg.APP1, jpeg.XMP_HEADER + xmp_packet.compose_packet(own)))]
+            return [(at, at, jpeg.compose(jpeg.APP1, jpeg.XMP_HEADER + add(None)))]
         segment = self._xmp[0]
         self._behind_pictures(segment.start, only=True)
         self._check_mpf(segment.start)
         self._check_junk(segment.end)
-        packet = photo.add_to_packet(self._packets[0], own, needs_text=needs_text)
-        return [(segment.marker_at, segment.end, jpeg.compose(jpeg.APP1, jpeg.XMP_HEADER + packet))]
+        packet = jpeg.compose(jpeg.APP1, jpeg.XMP_HEADER + add(self._packets[0]))
+        return [(segment.marker_at, segment.end, packet)]
 
     def _behind_pictures(self, at: int, *, only: bool = False) -> int:
         """`at`, or the next place behind the last byte that the Exif block points at past its own end: a thumbnail
@@ -237,6 +250,15 @@ class JpegPhoto(photo.EditablePhoto):
         changes += self._comment_changes(digests)
         if refused and not changes:
             raise refused[0]
+        return photo.replace_bytes(self.data, changes)
+
+    def without_names(self) -> list[bytes | memoryview]:
+        """The file without our names of faces, in pieces. Raises `CaptionRefused`."""
+        changes: list[photo.Change] = []
+        for segment, packet in zip(self._xmp, self._packets, strict=True):
+            if (stripped := xmp_people.remove_names(packet)) is not None:
+                new = b"" if stripped.data is None else jpeg.compose(jpeg.APP1, jpeg.XMP_HEADER + stripped.data)
+                changes.append((segment.marker_at, segment.end, new))
         return photo.replace_bytes(self.data, changes)
 
     def _iptc_changes(self, digests: frozenset[str]) -> list[photo.Change]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import ClassVar
 
 from indexer.errors import CaptionRefused
-from indexer.formats import tiff, tiff_edit, xmp_packet, xmp_tree
+from indexer.formats import tiff, tiff_edit, xmp_packet, xmp_people, xmp_tree
 from indexer.formats.maker_note import reads_beyond
+from indexer.formats.xmp_people import NamedFaces, WrittenNames
 from indexer.model import CaptionPlace, FileCaption
 from indexer.ownership.mark import (
     FieldText,
@@ -28,6 +29,8 @@ EXIF_HEADER = b"Exif\0\0"
 
 #: From which byte to which, and what stands there then.
 Change = tuple[int, int, bytes]
+#: Gives an XMP packet with something of ours in it; None stands for no packet. Raises `CaptionRefused`.
+AddToPacket = Callable[[bytes | None], bytes]
 
 
 class EditablePhoto(ABC):
@@ -86,6 +89,25 @@ class EditablePhoto(ABC):
         `own_digests` are of texts that are ours by the journal or the catalogue, where no mark says so any more.
         Raises `CaptionRefused` with the reason.
         """
+
+    @cached_property
+    def names(self) -> WrittenNames | None:
+        """The mark of our names of faces in its XMP; None where there are none, or not as they were written."""
+        return next(filter(None, map(xmp_people.read_names, self._packets)), None)
+
+    @property
+    def has_rewritten_names(self) -> bool:
+        """Whether our names are there, but no longer as they were written."""
+        return self.names is None and any(map(xmp_people.holds_names, self._packets))
+
+    def embed_names(self, faces: NamedFaces) -> bytes:
+        """The file with names of faces in its XMP. Raises `CaptionRefused` where that can't be done without risk: in
+        this format, unless it says otherwise, never."""
+        raise CaptionRefused(ReasonCode.FORMAT_NOT_CHANGED)
+
+    def without_names(self) -> Sequence[bytes | memoryview]:
+        """The file without our names of faces, in pieces; all of it where there are none. Raises `CaptionRefused`."""
+        return [self.data]
 
 
 def captions_of_packets(packets: Iterable[bytes], *, understood: bool = True) -> list[FieldText]:

@@ -12,11 +12,12 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, jpeg, photo, tiff, tiff_edit, xmp_packet, xmp_tree
+from indexer.formats import iptc, jpeg, photo, tiff, tiff_edit, xmp_packet, xmp_people, xmp_tree
 from indexer.formats.charsets import decode_text
+from indexer.formats.xmp_people import NamedFaces
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, Mark, OwnCaption, digest, sha256
 from indexer.reasons import ReasonCode
@@ -296,29 +297,42 @@ class PngPhoto(photo.EditablePhoto):
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption in its XMP, or in its eXIf chunk alone. Raises `CaptionRefused`."""
+        self._check_whole()
+        if place is CaptionPlace.EXIF:
+            change = self._exif_change(own)
+        else:
+            change = self._xmp_change(partial(photo.add_to_packet, own=own))
+        return b"".join(photo.replace_bytes(self.data, [change]))
+
+    def embed_names(self, faces: NamedFaces) -> bytes:
+        """The file with names of faces in its XMP. Raises `CaptionRefused`."""
+        self._check_whole()
+        change = self._xmp_change(partial(xmp_people.add_names, faces=faces))
+        return b"".join(photo.replace_bytes(self.data, [change]))
+
+    def _check_whole(self) -> None:
+        """Raises `CaptionRefused` on a file that must not be edited at all."""
         kinds = {chunk.kind for chunk in self._chunks}
         if b"caBX" in kinds or any(b"dcterms:provenance" in packet for packet in self._all_packets):
             raise CaptionRefused(ReasonCode.C2PA)
         if b"dSIG" in kinds:
             raise CaptionRefused(ReasonCode.SIGNED)
-        change = self._exif_change(own) if place is CaptionPlace.EXIF else self._xmp_change(own)
-        return b"".join(photo.replace_bytes(self.data, [change]))
 
     @property
     def _all_packets(self) -> list[bytes]:
         return [*self._packets, *(packet for text in self._texts if (packet := text.packet) is not None)]
 
-    def _xmp_change(self, own: OwnCaption) -> photo.Change:
+    def _xmp_change(self, add: photo.AddToPacket) -> photo.Change:
         if len(self._xmp) > 1:
             raise CaptionRefused(ReasonCode.XMP_SEVERAL)
         if any(text.packet is not None for text in self._texts):
             raise CaptionRefused(ReasonCode.XMP_FORM)
         if not self._xmp:
             at = self._chunks[0].end
-            return at, at, compose(b"iTXt", _XMP_HEADER + xmp_packet.compose_packet(own))
+            return at, at, compose(b"iTXt", _XMP_HEADER + add(None))
         chunk = self._xmp[0]
         self._check_moves(chunk.start)
-        return chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + photo.add_to_packet(self._packets[0], own))
+        return chunk.start, chunk.end, compose(b"iTXt", _XMP_HEADER + add(self._packets[0]))
 
     def _exif_change(self, own: OwnCaption) -> photo.Change:
         if any(text.exif is not None for text in self._texts):
@@ -359,4 +373,13 @@ class PngPhoto(photo.EditablePhoto):
                 if remaining is not None:
                     bodies.append((chunk, remaining or None))
         changes = [(c.start, c.end, b"" if body is None else compose(c.kind, body)) for c, body in bodies]
+        return photo.replace_bytes(self.data, changes)
+
+    def without_names(self) -> Sequence[bytes | memoryview]:
+        """The file without our names of faces, in pieces. Raises `CaptionRefused`."""
+        changes: list[photo.Change] = []
+        for chunk, packet in zip(self._xmp, self._packets, strict=True):
+            if (stripped := xmp_people.remove_names(packet)) is not None:
+                new = b"" if stripped.data is None else compose(chunk.kind, _XMP_HEADER + stripped.data)
+                changes.append((chunk.start, chunk.end, new))
         return photo.replace_bytes(self.data, changes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from indexer.errors import CaptionRefused, NotUnderstood
-from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet, xmp_tree
+from indexer.formats import iptc, photo, tiff, tiff_edit, xmp_packet, xmp_people, xmp_tree
+from indexer.formats.xmp_people import NamedFaces
 from indexer.model import CaptionPlace
 from indexer.ownership.mark import FieldText, OwnCaption, sha256
 from indexer.reasons import ReasonCode
@@ -125,24 +126,41 @@ class WebpPhoto(photo.EditablePhoto):
 
     def embed(self, own: OwnCaption, place: CaptionPlace) -> bytes:
         """The file with the caption at `place`. Raises `CaptionRefused`."""
+        self._check_whole()
+        bodies: dict[bytes, bytes | None] = {}
+        if place is CaptionPlace.EXIF:
+            bodies[b"EXIF"] = self._exif(own)
+        try:
+            needs_text = place is CaptionPlace.XMP
+            bodies[b"XMP "] = photo.add_to_packet(self._editable_packet, own, needs_text=needs_text)
+        except CaptionRefused:
+            if place is CaptionPlace.XMP:
+                raise
+        return self._with(bodies)
+
+    def embed_names(self, faces: NamedFaces) -> bytes:
+        """The file with names of faces in its XMP. Raises `CaptionRefused`."""
+        self._check_whole()
+        return self._with({b"XMP ": xmp_people.add_names(self._editable_packet, faces)})
+
+    def _with(self, bodies: dict[bytes, bytes | None]) -> bytes:
+        return b"".join(assemble(_update_flags(_replace_bodies(self._chunks, bodies)), self._behind))
+
+    @property
+    def _editable_packet(self) -> bytes | None:
+        """Raises `CaptionRefused`."""
+        if self._body(_MISSPELT_XMP) is not None:
+            raise CaptionRefused(ReasonCode.XMP_CHUNK_MISSPELT)
+        return self._body(b"XMP ")
+
+    def _check_whole(self) -> None:
+        """Raises `CaptionRefused` on a file that must not be edited at all."""
         if self._body(b"C2PA") is not None:
             raise CaptionRefused(ReasonCode.C2PA)
         if any(b"dcterms:provenance" in (self._body(kind) or b"") for kind in XMP_KINDS):
             raise CaptionRefused(ReasonCode.C2PA_BOUND)
         if any(map(tiff.pictures_outside, self._blocks)):
             raise CaptionRefused(ReasonCode.THUMBNAIL_OUTSIDE)
-        bodies: dict[bytes, bytes | None] = {}
-        if place is CaptionPlace.EXIF:
-            bodies[b"EXIF"] = self._exif(own)
-        try:
-            if self._body(_MISSPELT_XMP) is not None:
-                raise CaptionRefused(ReasonCode.XMP_CHUNK_MISSPELT)
-            packet, needs_text = self._body(b"XMP "), place is CaptionPlace.XMP
-            bodies[b"XMP "] = photo.add_to_packet(packet, own, needs_text=needs_text)
-        except CaptionRefused:
-            if place is CaptionPlace.XMP:
-                raise
-        return b"".join(assemble(_update_flags(_replace_bodies(self._chunks, bodies)), self._behind))
 
     @property
     def _exif_header(self) -> bytes:
@@ -167,12 +185,21 @@ class WebpPhoto(photo.EditablePhoto):
         resources = iptc.remove_from_resources(self._body(_PHOTOSHOP) or b"", digests)
         if resources is not None:
             bodies[_PHOTOSHOP] = resources
-        return self._restore(_replace_bodies(self._chunks, bodies)) if bodies else [self.data]
+        return self._restore(bodies, {mark.before for mark in self.marks})
 
-    def _restore(self, remaining: list[_Chunk]) -> list[bytes]:
-        """A VP8X of our own making goes too; the mark's SHA-256 tells whose it was."""
+    def without_names(self) -> list[bytes]:
+        """The file without our names of faces, in pieces. Raises `CaptionRefused`."""
+        stripped = xmp_people.remove_names(self._body(b"XMP ") or b"") if self.names is not None else None
+        bodies = {} if stripped is None else {b"XMP ": stripped.data}
+        return self._restore(bodies, {self.names.before} if self.names is not None else set())
+
+    def _restore(self, bodies: dict[bytes, bytes | None], originals: Collection[str]) -> list[bytes]:
+        """The file with these payloads. A VP8X of our own making goes too: `originals` are SHA-256 of what it was."""
+        if not bodies:
+            return [self.data]
+        remaining = _replace_bodies(self._chunks, bodies)
         simple = assemble((chunk for chunk in remaining if chunk[0] != b"VP8X"), self._behind)
-        if sha256(*simple) in {mark.before for mark in self.marks}:
+        if sha256(*simple) in originals:
             return simple
         return assemble(_update_flags(remaining), self._behind)
 

@@ -37,6 +37,11 @@ def _is_upright(region: XmpRegion, orientation: int, size: tuple[int, int], *, s
     return lies == should_lie
 
 
+def turn_back(box: FaceBox, orientation: int) -> FaceBox:
+    """A box in the upright picture, in the picture as it is stored: the reverse of `turn`."""
+    return turn(box, {6: 8, 8: 6}.get(orientation, orientation))
+
+
 def turn(box: FaceBox, orientation: int) -> FaceBox:
     """A box in the picture as it is stored, in the upright one (EXIF 2.32, 4.6.4, Orientation)."""
     left, top, width, height = box.left, box.top, box.width, box.height

@@ -262,6 +262,13 @@ def find_own(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FileCaption |
     return None
 
 
+def own_caption_of(texts: Iterable[FieldText], marks: Iterable[Mark]) -> OwnCaption | None:
+    """Our caption as it was written: the first text that a mark vouches for, and the mark; None where there is none."""
+    by_digest = {mark.digest: mark for mark in marks}
+    found = ((text.text, by_digest.get(digest(text.text))) for text in texts)
+    return next((OwnCaption(text, mark) for text, mark in found if mark is not None), None)
+
+
 def find_user_text(texts: Iterable[FieldText], marks: Iterable[Mark]) -> FieldText | None:
     """The first text that is neither the model's nor nobody's: a person's, wherever it was typed."""
     return find_foreign_text(texts, (mark for mark in marks if mark.by is CaptionBy.MODEL))

@@ -37,7 +37,7 @@ from indexer.reasons import Reason, ReasonCode
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.captions.caption_file import UndoResult
+    from indexer.captions.undo import UndoResult
 
 # glibc takes buffers of up to so many bytes from its heap and keeps as much of it when they are freed (mallopt(3)):
 # to be given the pages of every buffer anew cost 30 ms of system time for a 12 MP JPEG. Others pass these by.

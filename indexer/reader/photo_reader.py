@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions import caption_file
+from indexer.captions import caption_file, undo
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
 from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
@@ -151,8 +151,8 @@ class PhotoReader:
             roots=[Path(root) for root in header["roots"]],
         )
 
-    def _undo_caption(self, header: Mapping[str, Any]) -> caption_file.UndoResult:
-        return caption_file.undo_caption(
+    def _undo_caption(self, header: Mapping[str, Any]) -> undo.UndoResult:
+        return undo.undo_caption(
             Path(header["path"]),
             journal=self._journal,
             sidecar_dir=self._sidecar_dir,

@@ -18,7 +18,7 @@ from indexer.model import FileStamp, PhotoMetadata, Reading, ThumbnailSize
 from indexer.settings import Settings
 
 if TYPE_CHECKING:
-    from indexer.captions.caption_file import UndoResult
+    from indexer.captions.undo import UndoResult
 
 #: So much freed memory a photo process keeps from one JPEG to the next.
 KEPT_BYTES = 32 << 20
@@ -132,8 +132,6 @@ def unpack_reading(header: Mapping[str, Any], payload: bytes) -> Reading:
 
 def unpack_undo_result(path: Path, header: Mapping[str, Any]) -> UndoResult:
     """An `UndoResult` of the file at `path`, whatever path it says itself. Raises `ValueError`."""
-    from indexer.captions.caption_file import (
-        UndoResult,
-    )  # late: it brings the decoders along, which only an undo may cost
+    from indexer.captions.undo import UndoResult  # late: it brings the decoders along, which only an undo may cost
 
     return replace(from_json(UndoResult, header), path=path)

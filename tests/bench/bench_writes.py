@@ -28,9 +28,10 @@ from PIL import Image
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
 from indexer.captions.checks import check_edit
 from indexer.captions.journal import Journal
+from indexer.captions.undo import undo_caption
 from indexer.errors import CaptionRefused
 from indexer.formats.editable import open_photo
 from indexer.model import CaptionPlace

@@ -60,6 +60,15 @@ def check_jpeg_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
     check_opens_alike(old, new)
 
 
+def compare_jpegs(old: bytes, new: bytes) -> tuple[bytes | None, bytes | None]:
+    """The XMP packets of both. Raises `VerifyError` unless they differ in nothing else."""
+    before, after = _split(old), _split(new)
+    _check_segments(before, after, new)
+    require(before.exif == after.exif, "the Exif block has changed")
+    require(max(len(before.xmp), len(after.xmp)) <= 1, "the number of XMP packets is wrong")
+    return next(iter(before.xmp), None), next(iter(after.xmp), None)
+
+
 def check_jpeg_removal(old: bytes, new: bytes) -> None:
     """Raises `VerifyError` unless `new` differs from `old` in nothing but Exif, XMP, captions of IPTC and comments that
     are gone, as after an undo that could not be exact."""
@@ -151,6 +160,13 @@ def check_png_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> No
     check_opens_alike(old, new)
 
 
+def compare_pngs(old: bytes, new: bytes) -> tuple[bytes | None, bytes | None]:
+    """The XMP packets of both. Raises `VerifyError` unless they differ in nothing else."""
+    before, after = _png(old), _png(new)
+    _same_but(old, new, before, after, {b"xmp"})
+    return _only(old, before, b"xmp"), _only(new, after, b"xmp")
+
+
 def check_png_removal(old: bytes, new: bytes) -> None:
     """Raises `VerifyError` unless they differ in nothing but XMP, the eXIf chunk, captions of IPTC, and texts for
     captions that are gone."""
@@ -232,6 +248,15 @@ def check_webp_edit(old: bytes, new: bytes, own: OwnCaption, *, undo: Undo) -> N
         check_packet_edit(packet_before, packet_after or b"")
         check_packet_text(packet_after or b"", own, needs_text=exif_before == exif_after)
     check_opens_alike(old, new)
+
+
+def compare_webps(old: bytes, new: bytes) -> tuple[bytes | None, bytes | None]:
+    """The XMP packets of both. Raises `VerifyError` unless they differ in nothing else but the header that counts
+    them."""
+    before, after = list(_webp(old)), list(_webp(new))
+    _same_but(old, new, before, after, {b"XMP ", b"VP8X"})
+    _check_vp8x(_only(old, before, b"VP8X"), _only(new, after, b"VP8X"), after)
+    return _only(old, before, b"XMP "), _only(new, after, b"XMP ")
 
 
 def check_webp_removal(old: bytes, new: bytes) -> None:

@@ -41,7 +41,7 @@ def check_packet_text(packet: bytes, own: OwnCaption, *, needs_text: bool = True
     require(block is not None, "our part of the XMP packet is not there")
     if block is not None and (needs_text or block[2]):
         element = (block[2] or b"<none/>").replace(b"<rdf:Alt>", b'<rdf:Alt xmlns:rdf="r">', 1)
-        text = "".join(_parse(element).itertext())
+        text = "".join(parse_packet(element).itertext())
         require(text == own.text, "the caption in XMP reads differently from what was meant")
 
 
@@ -49,22 +49,24 @@ def check_packet_edit(old: bytes | None, new: bytes) -> None:
     """Raises `VerifyError` unless `new` is `old` and our rdf:Description, white space at the packet's end aside, and
     both parse. `old` is None where there was no packet."""
     require(len(_OWN_BLOCK.findall(new)) == 1, "our part of the XMP packet is not there once")
-    _parse(new)
+    parse_packet(new)
     if old is None:
         return
-    _parse(old)
-    same = _strip_padding(_OWN_BLOCK.sub(b"", new)) == _strip_padding(old)
+    parse_packet(old)
+    same = strip_padding(_OWN_BLOCK.sub(b"", new)) == strip_padding(old)
     require(same, "the XMP packet differs in more than our part")
 
 
-def _parse(packet: bytes) -> Element:
+def parse_packet(packet: bytes) -> Element:
+    """The packet's root. Raises `VerifyError` where it is not well-formed, or has a DTD."""
     try:
         return defusedxml.ElementTree.fromstring(packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise VerifyError(f"verification: the XMP packet can't be parsed: {error}") from error
 
 
-def _strip_padding(packet: bytes) -> bytes:
+def strip_padding(packet: bytes) -> bytes:
+    """The packet without the white space before its end instruction."""
     head, instruction, tail = packet.rpartition(b"<?xpacket end=")
     return head.rstrip(b" \t\r\n") + instruction + tail if instruction else packet
 
@@ -82,7 +84,7 @@ def check_removed_packets(before: Sequence[bytes], after: Sequence[bytes]) -> No
 
 def _properties(packet: bytes) -> Iterator[tuple[str, str]]:
     """Name and canonical form (Canonical XML 2.0) of each property of a packet."""
-    for node in (node for rdf in _parse(packet).iter(f"{_RDF}RDF") for node in rdf):
+    for node in (node for rdf in parse_packet(packet).iter(f"{_RDF}RDF") for node in rdf):
         elements = ((child.tag, tostring(child, encoding="unicode")) for child in node)
         pairs = [*node.attrib.items(), *((name, canonicalize(text, strip_text=True)) for name, text in elements)]
         ignored = (*_CAPTIONS, f"{_RDF}about", "about")

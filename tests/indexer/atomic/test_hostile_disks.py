@@ -15,8 +15,9 @@ from indexer.atomic.file_read import ChangedMeanwhile, read_file, stamp_of
 from indexer.atomic.folder import CannotExchange, Folder
 from indexer.atomic.replace import swap
 from indexer.atomic.temporary import Temporary
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
 from indexer.captions.journal import Journal
+from indexer.captions.undo import undo_caption
 from indexer.errors import PhotoVanished
 from indexer.model import CaptionPlace, FileStamp, WriteResult
 from indexer.ownership.mark import sha256

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
+from indexer.captions.undo import undo_caption
 from indexer.model import CaptionPlace
 from tests.indexer.atomic.rivals import FIRST, RIVALS
 from tests.indexer.formats import jpegs_made as made

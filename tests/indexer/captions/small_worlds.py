@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
 from indexer.captions.journal import Journal
+from indexer.captions.undo import undo_caption
 from indexer.errors import StorageError
 from tests.indexer.formats import jpegs_made as made
 

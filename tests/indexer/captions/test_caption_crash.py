@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.temporary import is_temporary, sweep
-from indexer.captions.caption_file import undo_caption
 from indexer.captions.journal import Journal
+from indexer.captions.undo import undo_caption
 from indexer.formats.editable import open_photo
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import chunks_made, heifs_made

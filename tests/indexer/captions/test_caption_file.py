@@ -17,9 +17,10 @@ from PIL import Image
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
+from indexer.captions.undo import undo_caption
 from indexer.errors import Obstacle, PhotoVanished
 from indexer.metadata.content_key import content_key
 from indexer.model import CaptionBy, CaptionPlace, FileStamp, WriteResult

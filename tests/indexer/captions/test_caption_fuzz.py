@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
+from indexer.captions.undo import undo_caption
 from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff, tiff_edit, xmp_packet, xmp_tree
 from indexer.formats.jpeg import segments

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
 from indexer.captions.sidecar import sidecar_path
+from indexer.captions.undo import undo_caption
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, WriteResult
 from indexer.ownership.mark import XMP_NAMES, sha256

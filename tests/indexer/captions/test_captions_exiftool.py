@@ -15,7 +15,8 @@ import pytest
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, write_caption
+from indexer.captions.undo import undo_caption
 from indexer.formats.jpeg import JpegError, segments
 from indexer.model import CaptionPlace, WriteResult
 from indexer.ownership.camera_text import is_camera_text

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import Sidecars, sidecar_path
+from indexer.captions.undo import undo_caption
 from indexer.formats import xmp_packet
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, PhotoMetadata, WriteResult

@@ -10,9 +10,10 @@ import pytest
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import OTHER_WORDS, PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import OTHER_WORDS, PERSONS_WORDS, write_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
+from indexer.captions.undo import undo_caption
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, WriteResult
 from indexer.reasons import ReasonCode

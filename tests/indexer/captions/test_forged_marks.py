@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
 from indexer.captions.checks import check_removal
+from indexer.captions.undo import undo_caption
 from indexer.captions.verify import VerifyError
 from indexer.formats import tiff_edit, xmp_packet, xmp_splice, xmp_tree
 from indexer.formats.tiff import TiffError, texts

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, write_caption
+from indexer.captions.undo import undo_caption
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, WriteResult
 from tests.indexer.captions.own_captions import read_own_caption

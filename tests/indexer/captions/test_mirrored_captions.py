@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
 from indexer.captions.checks import check_removal
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
+from indexer.captions.undo import undo_caption
 from indexer.errors import CaptionRefused
 from indexer.formats import iptc, tiff
 from indexer.model import CaptionPlace, WriteResult

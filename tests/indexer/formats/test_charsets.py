@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
+from indexer.captions.undo import undo_caption
 from indexer.formats import iptc
 from indexer.formats.charsets import decode_text
 from indexer.formats.iptc import CAPTION, read_iptc

@@ -9,7 +9,8 @@ import pytest
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, write_caption
+from indexer.captions.undo import undo_caption
 from indexer.formats.editable import open_photo
 from indexer.formats.heif import read_heif
 from indexer.formats.heif_photo import HeifPhoto

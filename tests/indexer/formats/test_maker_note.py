@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import undo_caption, write_caption
+from indexer.captions.caption_file import write_caption
+from indexer.captions.undo import undo_caption
 from indexer.formats.jpeg import segments
 from indexer.formats.maker_note import may_point_at, reads_beyond, shows_outside
 from indexer.model import CaptionPlace, WriteResult

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, write_caption
+from indexer.captions.undo import undo_caption
 from indexer.errors import UnreadablePhoto
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace

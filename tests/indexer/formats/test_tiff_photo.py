@@ -13,8 +13,9 @@ from PIL import Image, ImageSequence
 
 from captioner import Caption
 from indexer.atomic.file_read import stamp_of
-from indexer.captions.caption_file import PERSONS_WORDS, undo_caption, write_caption
+from indexer.captions.caption_file import PERSONS_WORDS, write_caption
 from indexer.captions.checks import check_edit, check_removal
+from indexer.captions.undo import undo_caption
 from indexer.captions.verify import VerifyError
 from indexer.captions.verify.tiff import check_tiff_edit, check_tiff_removal
 from indexer.errors import CaptionRefused

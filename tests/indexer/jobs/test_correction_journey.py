@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_file import undo_caption
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import sidecar_path
+from indexer.captions.undo import undo_caption
 from indexer.jobs.pipeline import CAPTIONS_OFF, PERSONS_WORDS, UNDONE, WRONG
 from indexer.model import CaptionBy, CaptionPlace, FileCaption, FileStamp, JobKind, Photo, WriteResult
 from indexer.reader.photo_process import PhotoProcesses

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption
-from indexer.captions.caption_file import UndoResult
+from indexer.captions.undo import UndoResult
 from indexer.errors import PhotoVanished
 from indexer.jobs.journeys import read_metadata_again, recaption_photo, write_caption_job
 from indexer.jobs.pipeline import (

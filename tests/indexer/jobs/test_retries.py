@@ -158,7 +158,7 @@ async def test_what_was_kept_out_by_two_settings_waits_for_both(library: Path, t
 
 
 async def test_a_caption_taken_out_on_purpose_stays_out(library: Path, tmp_path: Path) -> None:
-    from indexer.captions.caption_file import undo_caption
+    from indexer.captions.undo import undo_caption
 
     settings = settings_for(tmp_path)
     await index(settings, CountingCaptioner(), library)

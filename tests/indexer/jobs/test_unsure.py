@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from captioner import Caption, Tag
-from indexer.captions.caption_file import CHANGED_SINCE, PERSONS_WORDS, undo_caption
+from indexer.captions.caption_file import CHANGED_SINCE, PERSONS_WORDS
 from indexer.captions.sidecar import sidecar_path
+from indexer.captions.undo import undo_caption
 from indexer.jobs.pipeline import CAPTIONS_OFF, NOTHING_SEEN, UNDONE, UNSURE
 from indexer.metadata.read_metadata import read_metadata
 from indexer.model import CaptionPlace, JobKind, Photo

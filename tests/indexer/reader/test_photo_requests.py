@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner import Caption, Tag
-from indexer.captions.caption_file import UndoResult
+from indexer.captions.undo import UndoResult
 from indexer.errors import Obstacle
 from indexer.model import (
     CaptionBy,

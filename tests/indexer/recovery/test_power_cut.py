@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from indexer.atomic.temporary import sweep
-from indexer.captions.caption_file import undo_caption
+from indexer.captions.undo import undo_caption
 from indexer.catalogue import Catalogue
 from indexer.formats.editable import open_photo
 from indexer.reader.photo_process import PhotoProcesses

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from captioner import Caption, Tag
-from indexer.captions.caption_file import undo_caption
 from indexer.captions.journal import Journal
+from indexer.captions.undo import undo_caption
 from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
