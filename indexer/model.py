@@ -211,6 +211,7 @@ class JobKind(StrEnum):
     COMPLETE = "complete"  # tags and embedding for a sentence that was taken back from a file, which stays untouched
     FACES = "faces"  # look for faces in the cached screen picture, where people want that
     RETRY_WRITE = "write"  # an obstacle kept the caption out of the file, and may be gone: nothing is decoded for it
+    WRITE_NAMES = "names"  # of faces: put those that the catalogue has into the file, or take ours out
     WRITE_CAPTION = "words"  # corrected or taken back on the page: put the words that the catalogue has into the file
 
 

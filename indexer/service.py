@@ -233,6 +233,8 @@ class Indexer:
                     return
             if once and self._people is not None and not stop.is_set():
                 await self._people.group()
+                if await self._people.enqueue_names():
+                    await self._work_off_names(stop)
             await self._last_push()
             await self._tracker.count()
 
@@ -245,13 +247,22 @@ class Indexer:
         self._recaptioning = None if once else self._new_recaptioning()
         self._tracker.start()
         try:
-            await self._until_done(scheduler, runner, stop, once=once)
+            await self._until_done(self._sources(scheduler, runner, once=once), runner, stop)
         except BaseExceptionGroup as failures:
             failure = first_failure(failures)
             if once or not is_transient(failure):
                 raise failure from failures
             return failure
         return None
+
+    async def _work_off_names(self, stop: asyncio.Event) -> None:
+        """What grouping, which comes last, has found to be written into files."""
+        self._runner = runner = self._new_runner(give_up=True)
+        runner.finish()
+        try:
+            await self._until_done([], runner, stop)
+        except BaseExceptionGroup as failures:
+            raise first_failure(failures) from failures
 
     async def _wait_for_disk(self, failure: BaseException, stop: asyncio.Event) -> None:
         """Until the data directory can be written again: the page answers meanwhile from what is there."""
@@ -271,10 +282,10 @@ class Indexer:
         )
 
     async def _until_done(
-        self, scheduler: ScanScheduler, runner: JobRunner, stop: asyncio.Event, *, once: bool
+        self, sources: list[Coroutine[Any, Any, None]], runner: JobRunner, stop: asyncio.Event
     ) -> None:
         async with asyncio.TaskGroup() as group, running(group, self._feed.run(), self._tracker.run()):
-            async with running(group, *self._sources(scheduler, runner, once=once)):
+            async with running(group, *sources):
                 work = group.create_task(runner.run())
                 await either(work, stop.wait())
                 self._tracker.stopping = stop.is_set()

@@ -111,6 +111,11 @@ class Settings:
         "look for faces and group them by person; what the page or `recollect people on` and `off` said last goes "
         "before it",
     )
+    write_names: bool = _setting(
+        False,
+        "write the names of faces into photos, as regions and persons in XMP: into the file or an .xmp file beside it, "
+        "as `captions` says",
+    )
     watch: bool = _setting(True, "watch the library for changes between walks")
     search: str = _setting("embedded", "the search backend", choices=("embedded", "meilisearch"))
     meilisearch_url: str = _setting("http://127.0.0.1:7700", "where Meilisearch answers")

@@ -24,6 +24,7 @@ from captioner import Caption
 from indexer.catalogue.corrections import Corrections, PhotoFeedback
 from indexer.catalogue.face_rows import FaceRows
 from indexer.catalogue.job_queue import INCOMPLETE, JobQueue
+from indexer.catalogue.names_in_files import NamesInFiles
 from indexer.catalogue.outbox import REFILL, Outbox, Refused
 from indexer.catalogue.people import People, names_by_photo
 from indexer.catalogue.people_decisions import PeopleDecisions
@@ -102,6 +103,7 @@ class Catalogue:
         self.people = People(database)
         self.people_decisions = PeopleDecisions(database)
         self.faces = FaceRows(database)
+        self.names_in_files = NamesInFiles(database)
         self._probed = ""
         self._count_due_s = 0.0  # by the monotonic clock
 

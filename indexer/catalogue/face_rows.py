@@ -216,6 +216,8 @@ def _last_decision(reader: sqlite3.Connection) -> int:
 
 
 _FORGET_ALL = (
+    f"""INSERT INTO job (file_id, kind, rank) SELECT file_id, '{JobKind.WRITE_NAMES}', {RANK[JobKind.WRITE_NAMES]}
+        FROM file_names WHERE place IS NOT NULL ON CONFLICT (file_id, kind) DO NOTHING""",
     "UPDATE people_switch SET is_on = 0, deletions = deletions + 1",
     "DELETE FROM job WHERE kind = 'faces'",
     """UPDATE photo SET revision = revision + 1 WHERE id IN (SELECT photo_id FROM face WHERE person_id IN
@@ -224,7 +226,7 @@ _FORGET_ALL = (
     "UPDATE photo SET faces_model = NULL WHERE faces_model IS NOT NULL",
 )
 _FORGET_UNNAMED = (
-    *_FORGET_ALL[:2],
+    *_FORGET_ALL[1:3],
     "DELETE FROM candidate",
     "DELETE FROM people_decision",
     "DELETE FROM not_person WHERE person_id IN (SELECT id FROM person WHERE name IS NULL)",

@@ -38,6 +38,7 @@ RANK = {
     JobKind.COMPLETE: 4,
     JobKind.RETRY_WRITE: 5,
     JobKind.FACES: 6,
+    JobKind.WRITE_NAMES: 6,
 }
 #: Captions by another model that nobody has asked for wait for everything that somebody has.
 RECAPTION_RANK = 4

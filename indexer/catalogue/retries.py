@@ -80,7 +80,7 @@ class Retries:
     def retry_due(self) -> int:
         """Queues what was set aside and whose wait is over; returns how many."""
         return self._database.write(
-            f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at NOT BETWEEN ? AND ?", _span(LONGEST_WAIT)
+            f"UPDATE job SET {_RETRY} WHERE state = 'aside' AND retry_at NOT BETWEEN ? AND ?", from_now(LONGEST_WAIT)
         )
 
     def retry_at_start(self) -> int:
@@ -102,13 +102,14 @@ class Retries:
         with self._database.transaction() as writer:
             root_id, below = ensure_root(writer, root)
         where, values = below_condition(below)
+        span = from_now(_LONGEST_WRITE_WAIT)
         rows = self._database.reader.execute(
             f"""SELECT file.id, root.path AS root, folder, name, size, obstacle, caption_place
             FROM file JOIN root ON root.id = file.root_id
             WHERE file.obstacle IN (SELECT value FROM json_each(?)) AND file.root_id = ? AND {where} AND file.id > ?
             AND missing_since IS NULL AND (write_at IS NULL OR write_at NOT BETWEEN ? AND ?)
             AND NOT EXISTS (SELECT 1 FROM job WHERE job.file_id = file.id) ORDER BY file.id LIMIT ?""",
-            (json.dumps([one.value for one in obstacles]), root_id, *values, after, *_span(_LONGEST_WRITE_WAIT), limit),
+            (json.dumps([one.value for one in obstacles]), root_id, *values, after, *span, limit),
         )
         return [_blocked_file(row) for row in rows]
 
@@ -150,7 +151,7 @@ class Retries:
         return number
 
 
-def _span(longest: timedelta) -> tuple[str, str]:
+def from_now(longest: timedelta) -> tuple[str, str]:
     """From now to the end of the longest wait. What waits for a later moment began to while the clock was ahead, as
     that of a machine without a battery may be until it is set: it would wait for years."""
     moment = datetime.now(UTC)

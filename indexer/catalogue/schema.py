@@ -336,6 +336,19 @@ CREATE INDEX photo_faces ON photo (faces_model) WHERE gone = 0;
 CREATE INDEX job_faces ON job (file_id) WHERE kind = 'faces';
 """
 
+# Which names of faces stand in files, see `names_in_files`.
+_NAMES_IN_FILES = """
+CREATE TABLE file_names (
+    file_id INTEGER PRIMARY KEY REFERENCES file (id) ON DELETE CASCADE,
+    names TEXT NOT NULL,                     -- NamesInFiles.wanted, as it was carried out last
+    place TEXT,                              -- 'xmp' or 'sidecar'; NULL: nowhere
+    reason TEXT,                             -- why not, or why in no better place
+    tries INTEGER NOT NULL DEFAULT 0,        -- how often it was in vain for a passing reason
+    retry_at TEXT,                           -- not before this moment again
+    removed INTEGER NOT NULL DEFAULT 0       -- people took them out of the file on purpose
+);
+"""
+
 #: In the order they are applied; a migration that was released never changes.
 CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-1", _FIRST),
@@ -355,4 +368,5 @@ CATALOGUE_MIGRATIONS: tuple[Migration, ...] = (
     ("catalogue-similar", _SIMILAR),
     ("catalogue-refill", _REFILL),
     ("catalogue-people", _PEOPLE),
+    ("catalogue-names-in-files", _NAMES_IN_FILES),
 )

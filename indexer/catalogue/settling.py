@@ -181,7 +181,7 @@ def _settle_file(writer: sqlite3.Connection, row: sqlite3.Row, photo: IndexedPho
     sidecar, person_caption = row["sidecar"], row["person_caption"]
     if photo.file_read:
         person_caption = storable(photo.metadata.others_words)
-    writes = row["kind"] in {JobKind.WRITE_CAPTION, JobKind.RETRY_WRITE}
+    writes = row["kind"] in {JobKind.WRITE_CAPTION, JobKind.RETRY_WRITE, JobKind.WRITE_NAMES}
     if row["again"] or photo.caption_place is CaptionPlace.SIDECAR or photo.withdrawn or writes:
         path = join_root(row)
         sidecar = sidecar_fingerprint(os.path.basename(path), sidecars_beside(path))

@@ -100,7 +100,8 @@ def _print_listed(row: Row) -> None:
         caption = NOTHING_TO_DESCRIBE if row["caption"] == "" else row["caption"] or "(no caption)"
         copies = row.get("copies")
         copied = f" (another program has copied it into {', '.join(copies)})" if copies else ""
-        print_line(f"{row['path']}: {caption} [{row['place']}]{copied}")
+        names = f" (names of faces: {', '.join(row['names'])})" if row.get("names") else ""
+        print_line(f"{row['path']}: {caption} [{row['place']}]{copied}{names}")
 
 
 @captions.command()
@@ -132,7 +133,8 @@ def _print_verified(row: Row) -> None:
 @_JSON
 @with_settings(*WRITING)
 def undo(settings: Settings, terminal: Terminal, paths: tuple[Path, ...], everything: bool, as_json: bool) -> None:
-    """Take recollect's captions out of photo files (or folders of them); each becomes what it was, byte for byte.
+    """Take recollect's captions, and names of faces, out of photo files (or folders of them); each becomes what it was,
+    byte for byte.
 
     The index keeps the words. After --all new photos get no captions written either, until --captions says otherwise.
     """
@@ -169,6 +171,8 @@ def _record_undo(settings: Settings, restored: set[Path], *, everything: bool) -
     with open_storage(settings) as storage:
         undone = [file.id for _, file in _captioned_files(storage.catalogue) if file.path in restored]
         storage.catalogue.corrections.record_undo(undone, UNDONE)
+        named = [file.id for file in storage.catalogue.names_in_files.files() if file.path in restored]
+        storage.catalogue.names_in_files.record_undo(named)
     if everything:
         remember(settings.data_dir, settings={"captions": "off"})
 
@@ -230,7 +234,8 @@ async def _undo_files(
                 yield {"path": str(path), "state": "missing", **nothing}
                 continue
             try:
-                yield _row(await photos.undo_caption(path, dry_run=dry_run, own_texts=own_texts.get(path, ())))
+                known = own_texts.get(path, ())
+                yield _row(await photos.undo_caption(path, dry_run=dry_run, own_texts=known, names=True))
             except PhotoError as error:
                 yield {"path": str(path), "state": "stuck", "restored": False, "place": None, "error": str(error)}
 
@@ -266,6 +271,7 @@ def _row(undone: UndoResult) -> Row:
         "by": undone.words and undone.words.by,
         "model": undone.words and undone.words.model,
         "copies": list(undone.copies),
+        "names": list(undone.names),
     }
     if undone.restored:
         return row | {"state": "exact" if undone.exact else "changed"}
@@ -299,6 +305,7 @@ def _all_captioned(settings: Settings) -> list[Path]:
 
     with reading_catalogue(settings) as catalogue:
         paths = dict.fromkeys(file.path for _, file in _captioned_files(catalogue))
+        paths |= dict.fromkeys(file.path for file in catalogue.names_in_files.files())
     for entry in Journal.in_dir(settings.data_dir).entries():
         photo = Path(entry.path.removesuffix(".xmp"))
         if photo.is_file():

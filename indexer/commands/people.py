@@ -175,7 +175,8 @@ def _finish(catalogue: Catalogue, person_id: int | None, terminal: Terminal, *, 
 def delete(settings: Settings, terminal: Terminal, keep_names: bool, yes: bool, as_json: bool) -> None:
     """Delete every face, and how it looks, from the data directory, and switch the search for faces off.
 
-    Also while recollect runs. Names in photo files stay as they are. Backups that were made before hold names, but not
+    Also while recollect runs. Names that recollect wrote into photo files are taken out again by the recollect that
+    runs, or the next that does; those of other programs stay. Backups that were made before hold names, but not
     how faces look.
     """
     from contextlib import closing

@@ -15,7 +15,7 @@ from defusedxml.ElementTree import fromstring
 
 from indexer.formats.charsets import decode_narrow
 from indexer.formats.xmp_packet import CAPTION_FIELDS
-from indexer.formats.xmp_regions import XmpRegion, face_regions, region_names
+from indexer.formats.xmp_regions import XmpRegion, face_regions, region_names, remove_own_names
 from indexer.formats.xmp_tree import OWN, packet_end
 from indexer.ownership.mark import FieldText, parts_of_mark, text_in_mark
 
@@ -98,7 +98,7 @@ class Xmp:
     own: Mapping[str, str] = field(default_factory=dict)  # the properties of recollect's own namespace
     title: str | None = None
     keywords: tuple[str, ...] = ()
-    people: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()  # without those that we wrote: whose the faces are the catalogue says
     rating: str | None = None
     rating_percent: str | None = None  # MicrosoftPhoto:Rating
     dates: tuple[str, ...] = ()  # of taking, the most trustworthy first
@@ -110,7 +110,7 @@ class Xmp:
     make: str | None = None  # of the camera
     model: str | None = None
     pets: tuple[str, ...] = ()
-    regions: tuple[XmpRegion, ...] = ()  # those of `people` that have a place
+    regions: tuple[XmpRegion, ...] = ()  # named faces that have a place, those that we wrote included
     headlines: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
@@ -122,6 +122,8 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
     root = parse_xmp(packet) if packet else None
     if root is None:
         return None
+    regions = face_regions(root)
+    remove_own_names(root)
     found = _Properties(root)
     trees = (_LIGHTROOM + "hierarchicalSubject", _DIGIKAM + "TagsList", _MS_PHOTO + "LastKeywordXMP", _CATALOG_SETS)
     tags = [tag for name in trees for tag in found.texts(name)]
@@ -152,7 +154,7 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
         make=found.text(_TIFF + "Make"),
         model=found.text(_TIFF + "Model"),
         pets=tuple(region_names(root, "pet")),
-        regions=face_regions(root),
+        regions=regions,
         headlines=found.texts(_PHOTOSHOP + "Headline"),
         subjects=tuple(text for name in _SUBJECTS for text in found.texts(name)),
         locations=(*(text for name in _LOCATIONS for text in found.texts(name)), *_location_parts(root)),

@@ -13,15 +13,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from indexer.errors import CaptionRefused
 from indexer.formats import xmp_splice
-from indexer.formats.xmp_regions import XmpRegion
+from indexer.formats.xmp_regions import NAMES, XmpRegion
 from indexer.formats.xmp_splice import SKELETON
 from indexer.formats.xmp_tree import ABOUT_NAMES, Element, Packet, parse, parse_or_none, texts_of
 from indexer.ownership.mark import Stripped, program_name
 from indexer.reasons import ReasonCode
 
-#: Our namespace of names: a UUID (RFC 9562) needs no domain that somebody else could own one day.
-NAMESPACE = "urn:uuid:5d0f3a52-9b1c-4d0e-8f57-2c6a7e9b1d43#"
-_BEFORE, _DIGEST, _UNDO = (f"{NAMESPACE} {name}" for name in ("namesBefore", "namesDigest", "namesUndo"))
+_BEFORE, _DIGEST, _UNDO = (f"{NAMES} {name}" for name in ("namesBefore", "namesDigest", "namesUndo"))
 _MWG = "http://www.metadataworkinggroup.com/schemas/regions/"
 _AREA = "http://ns.adobe.com/xmp/sType/Area#"
 _DIMENSIONS = "http://ns.adobe.com/xap/1.0/sType/Dimensions#"
@@ -100,7 +98,7 @@ def remove_names(packet: bytes) -> Stripped | None:
 
 def holds_names(packet: bytes) -> bool:
     """Whether anything of our namespace of names is there, were it rewritten."""
-    return NAMESPACE.encode() in packet
+    return NAMES.encode() in packet
 
 
 def _find(packet: bytes, parsed: Packet) -> tuple[Element, tuple[int, int]] | None:
@@ -117,7 +115,7 @@ def _is_as_written(description: Element) -> bool:
     """Whether a description holds nothing but names: anybody can write a note."""
     attributes = (name for name in description.attributes if name not in ABOUT_NAMES)
     children = [child.name for child in description.children]
-    return all(name.startswith(f"{NAMESPACE} ") for name in attributes) and children == [_REGIONS, _PERSONS]
+    return all(name.startswith(f"{NAMES} ") for name in attributes) and children == [_REGIONS, _PERSONS]
 
 
 def _part(faces: NamedFaces, about: bytes, undo: str) -> bytes:
@@ -129,7 +127,7 @@ def _part(faces: NamedFaces, about: bytes, undo: str) -> bytes:
         "namesUndo": undo,
     }
     attributes = "".join(f" recollectNames:{name}={quoteattr(value)}" for name, value in mark.items())
-    rest = f' xmlns:recollectNames="{NAMESPACE}"{attributes}>{_properties(faces)}</rdf:Description>\n'
+    rest = f' xmlns:recollectNames="{NAMES}"{attributes}>{_properties(faces)}</rdf:Description>\n'
     return b"<rdf:Description rdf:about=" + about + rest.encode()
 
 

@@ -239,6 +239,21 @@ async def find_faces_job(job: Job, context: PipelineContext) -> None:
     await people.settle(job, content_key, await people.find_faces(picture), known.metadata.regions)
 
 
+async def write_names_job(job: Job, context: PipelineContext) -> IndexedPhoto:
+    """Makes the names that the photo's faces have those that stand in one of its files; without any it takes ours out.
+    Where nothing is to be written into files any more, what stands there stays."""
+    content_key, metadata, stamp = await context.photos.read_metadata(job.file.path)
+    if content_key != job.content_key:
+        return await index_photo(job, context)
+    wanted = await asyncio.to_thread(context.catalogue.names_in_files.wanted, content_key)
+    if wanted.regions and not context.write_captions:
+        return await _settle_metadata(job, content_key, metadata, stamp, context)
+    written = await context.photos.write_names(job.file.path, wanted.regions, stamp)
+    await asyncio.to_thread(context.catalogue.names_in_files.record, job, wanted, written)
+    # What it says now: names of before would be taken for what another program says.
+    return await _settle_metadata(job, *await context.photos.read_metadata(job.file.path), context)
+
+
 async def _screen_picture(job: Job, content_key: str, context: PipelineContext) -> bytes | None:
     """None where the file shows another photo by now, which a scan finds."""
     picture = await asyncio.to_thread(context.thumbnails.get, content_key, ThumbnailSize.SCREEN)
@@ -261,5 +276,6 @@ JOURNEYS: Mapping[JobKind, Callable[[Job, PipelineContext], Awaitable[IndexedPho
         JobKind.COMPLETE: complete_caption,
         JobKind.FACES: find_faces_job,
         JobKind.RETRY_WRITE: retry_write_job,
+        JobKind.WRITE_NAMES: write_names_job,
     }
 )

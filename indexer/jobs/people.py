@@ -45,6 +45,9 @@ _INTERVAL_S = 5.0
 _LEAST_NEW, _NEW_SHARE = 200, 0.2
 #: While people name one after the other, the next grouping waits so many times as long as the last one took.
 _REST = 4.0
+#: Looking for files in which other names are to stand takes a second of a large library: it rests so many times as
+#: long, and looks again after so long in any case, as what failed for a passing reason waits for its time.
+_NAMES_REST, _NAMES_AGAIN_S = 20.0, 3600.0
 
 
 class PeopleWork:
@@ -81,6 +84,10 @@ class PeopleWork:
         self._changed = asyncio.Event()
         self._model: FaceModel | None = None  # while it is switched on
         self._grouped_decision: int | None = None
+        self._named_decision: int | None = None
+        self._writes_names = settings.write_names and settings.captions != "off"
+        self._names_due = True  # other names may be to be written into files
+        self._names_rested_at = self._names_looked_at = 0.0  # by the monotonic clock
         self._rested_at = 0.0  # by the monotonic clock
 
     async def __aenter__(self) -> Self:
@@ -110,6 +117,8 @@ class PeopleWork:
             if self._model is not None and await asyncio.to_thread(self._is_grouping_due):
                 await self._turn()
                 await self.group()
+            if await self.enqueue_names():
+                self._queued()
             await is_set_within(self._changed, self._interval_s)
 
     async def _follow_switch(self) -> None:
@@ -141,8 +150,24 @@ class PeopleWork:
                 self._catalogue.faces.look_again(lost)
         return self._catalogue.faces.enqueue(model)
 
+    async def enqueue_names(self) -> bool:
+        """Queues the files in which other names are to stand, where names are written and that may have changed;
+        returns whether there are any."""
+        return self._model is not None and self._writes_names and await asyncio.to_thread(self._enqueue_names)
+
+    def _enqueue_names(self) -> bool:
+        moment, decision = time.monotonic(), self._catalogue.faces.last_decision()
+        is_due = self._names_due or decision != self._named_decision or moment > self._names_looked_at + _NAMES_AGAIN_S
+        if not is_due or moment < self._names_rested_at:
+            return False
+        self._names_due, self._named_decision, self._names_looked_at = False, decision, moment
+        number = self._catalogue.names_in_files.enqueue()
+        self._names_rested_at = time.monotonic() + _NAMES_REST * (time.monotonic() - moment)
+        return number > 0
+
     def enqueue_photo(self, photo_id: str) -> bool:
         """Queues a photo that was settled just now, where faces are looked for; returns whether it is new. Blocks."""
+        self._names_due = True  # also for a copy of a photo whose faces are known
         is_on = self._model is not None and self._catalogue.people.is_on(self._settings.people)
         return is_on and self._catalogue.faces.enqueue_photo(photo_id, self.model or "")
 
@@ -173,6 +198,7 @@ class PeopleWork:
         self, job: Job, photo_id: str, faces: tuple[Face, ...], model: str, regions: tuple[FaceRegion, ...]
     ) -> None:
         deletions = self._catalogue.people.deletions()
+        self._names_due = True
         self._vectors.store(self._catalogue.faces.settle(job, photo_id, faces, model, regions), model)
         if self._catalogue.people.deletions() != deletions:  # everything was, by another thread or process, meanwhile
             self._vectors.delete()
@@ -217,6 +243,7 @@ class PeopleWork:
             raise
         self._rested_at = time.monotonic() + _REST * (time.monotonic() - began)
         if changed:
+            self._names_due = True
             self._stored()
 
     def _group(self, model: FaceModel, is_stopped: Callable[[], bool]) -> int:

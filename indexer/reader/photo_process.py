@@ -23,6 +23,7 @@ from indexer.errors import (
     StorageError,
     UnreadablePhoto,
 )
+from indexer.face_box import FaceRegion
 from indexer.model import CaptionPlace, FileCaption, FileStamp, PhotoMetadata, Reading, WriteResult
 from indexer.reader.photo_requests import (
     KEPT_BYTES,
@@ -145,6 +146,21 @@ class PhotoProcesses:
             "over_correction": over_correction,
             "roots": [str(root.absolute()) for root in self._roots],
         }
+        return await self._write(request, stamp)
+
+    async def write_names(self, path: Path, regions: Collection[FaceRegion], stamp: FileStamp) -> WriteResult:
+        """Makes these the names of faces in a file or beside it, as the settings say; none takes ours out. Where they
+        can't be written without risk they stand nowhere, with a reason. Raises as `write_caption` does."""
+        request = {
+            "do": "write_names",
+            "path": str(path),
+            "regions": to_json(list(regions)),
+            "stamp": to_json(stamp),
+            "roots": [str(root.absolute()) for root in self._roots],
+        }
+        return await self._write(request, stamp)
+
+    async def _write(self, request: Mapping[str, Any], stamp: FileStamp) -> WriteResult:
         try:
             reply = await self._ask(request)
             with _checked_reply():
@@ -160,10 +176,11 @@ class PhotoProcesses:
         stamp: FileStamp | None = None,
         machine_only: bool = False,
         own_texts: Collection[str] = (),
+        names: bool = False,
     ) -> UndoResult:
-        """Takes our caption out of a file again; `dry_run` only proves that it can be. A file of another `stamp` stays
-        as it is, and where `machine_only` one that a person has described. `own_texts` are ours as the catalogue
-        knows.
+        """Takes our caption, and where `names` our names of faces, out of a file again; `dry_run` only proves that it
+        can be. A file of another `stamp` stays as it is, and where `machine_only` one that a person has described.
+        `own_texts` are ours as the catalogue knows.
 
         Raises `PhotoVanished`, and `UnreadablePhoto` where it can't be.
         """
@@ -174,6 +191,7 @@ class PhotoProcesses:
             "stamp": to_json(stamp),
             "machine_only": machine_only,
             "own_texts": list(own_texts),
+            "names": names,
         }
         reply = await self._ask(request)
         with _checked_reply():

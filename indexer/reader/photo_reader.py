@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from indexer.atomic.file_read import stamp_of
-from indexer.captions import caption_file, undo
+from indexer.captions import caption_file, names_file, undo
 from indexer.captions.journal import Journal
 from indexer.captions.sidecar import is_of_another, sidecars_of
 from indexer.errors import PhotoDenied, PhotoNotGiven, PhotoTooHeavy, PhotoVanished, UnreadablePhoto
+from indexer.face_box import FaceRegion
 from indexer.formats.xmp import MOST_BYTES
 from indexer.images.decode import OpenedImage, TooLittleMemory, decode, open_image
 from indexer.images.measuring import measure
@@ -133,6 +134,8 @@ class PhotoReader:
                 return {}, self.measure(payload)
             case "write_caption":
                 return to_json(self._write_caption(header)), b""
+            case "write_names":
+                return to_json(self._write_names(header)), b""
             case "undo_caption":
                 return to_json(self._undo_caption(header)), b""
             case unknown:
@@ -151,6 +154,18 @@ class PhotoReader:
             roots=[Path(root) for root in header["roots"]],
         )
 
+    def _write_names(self, header: Mapping[str, Any]) -> WriteResult:
+        return names_file.write_names(
+            Path(header["path"]),
+            from_json(list[FaceRegion], header["regions"]),
+            stamp=from_json(FileStamp, header["stamp"]),
+            mode="sidecar" if self._options.captions == "sidecar" else "embed",
+            keep_mtime=self._options.keep_mtime,
+            sidecar_dir=self._sidecar_dir,
+            journal=self._journal,
+            roots=[Path(root) for root in header["roots"]],
+        )
+
     def _undo_caption(self, header: Mapping[str, Any]) -> undo.UndoResult:
         return undo.undo_caption(
             Path(header["path"]),
@@ -161,6 +176,7 @@ class PhotoReader:
             stamp=None if header["stamp"] is None else from_json(FileStamp, header["stamp"]),
             machine_only=header["machine_only"],
             own_texts=header["own_texts"],
+            names=header["names"],
         )
 
 
