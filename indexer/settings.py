@@ -162,6 +162,11 @@ class Settings:
     )
 
     @property
+    def writes_names(self) -> bool:
+        """Whether names of faces are written into photos."""
+        return self.write_names and self.captions != "off"
+
+    @property
     def catalogue_path(self) -> Path:
         """The catalogue: what is known of every photo and what is still to do."""
         return self.data_dir / "catalogue.db"

@@ -144,6 +144,7 @@ def _people(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     from captioner import BundleError, read_face_model
 
     state: dict[str, Any] = {"on": catalogue.people.is_on(settings.people), **asdict(catalogue.people.counts())}
+    state["files_with_names"] = asdict(catalogue.names_in_files.counts())
     if state["on"]:
         try:
             state["photos_waiting"] = catalogue.faces.count_wanting(read_face_model().name)
@@ -158,6 +159,10 @@ def _print_people(people: dict[str, Any]) -> None:
         return
     waiting = f"; {people['photos_waiting']:,} photos to go" if people["photos_waiting"] else ""
     print_line(f"faces           {people['faces']:,}{waiting if people['on'] else '; no more are looked for'}")
+    files = people["files_with_names"]
+    if files["written"] or files["refused"]:
+        refused = f"; {files['refused']:,} can't take them safely" if files["refused"] else ""
+        print_line(f"  names are written in {files['written']:,} files{refused}")
     if problem := people.get("problem"):
         print_line(f"  they can't be looked for: {problem}")
 

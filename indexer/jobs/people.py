@@ -85,7 +85,6 @@ class PeopleWork:
         self._model: FaceModel | None = None  # while it is switched on
         self._grouped_decision: int | None = None
         self._named_decision: int | None = None
-        self._writes_names = settings.write_names and settings.captions != "off"
         self._names_due = True  # other names may be to be written into files
         self._names_rested_at = self._names_looked_at = 0.0  # by the monotonic clock
         self._rested_at = 0.0  # by the monotonic clock
@@ -153,7 +152,7 @@ class PeopleWork:
     async def enqueue_names(self) -> bool:
         """Queues the files in which other names are to stand, where names are written and that may have changed;
         returns whether there are any."""
-        return self._model is not None and self._writes_names and await asyncio.to_thread(self._enqueue_names)
+        return self._model is not None and self._settings.writes_names and await asyncio.to_thread(self._enqueue_names)
 
     def _enqueue_names(self) -> bool:
         moment, decision = time.monotonic(), self._catalogue.faces.last_decision()

@@ -70,8 +70,9 @@ async def people_page(request: web.Request, problem: Problem | None = None) -> w
     are switched off, what switching them on would do."""
     people = request.config_dict[LIBRARY].people
     counts = await in_database_thread(request, people.counts)
+    writes_names = request.config_dict[SETTINGS].writes_names
     if not await request.config_dict[PEOPLE_SWITCH].get(request):
-        return render(request, "people_off.html", {"counts": counts})
+        return render(request, "people_off.html", {"counts": counts, "writes_names": writes_names})
     page, show = _page(request), _show_of(request)
     ignored = show == "ignored"
     first = (page - 1) * _UNNAMED
@@ -83,6 +84,8 @@ async def people_page(request: web.Request, problem: Problem | None = None) -> w
     named, unnamed = await in_database_thread(request, read)
     context = {
         "counts": counts,
+        "writes_names": writes_names,
+        "files": await in_database_thread(request, request.config_dict[LIBRARY].names_in_files.counts),
         "named": named,
         "unnamed": unnamed[:_UNNAMED],
         "ignored": ignored,
