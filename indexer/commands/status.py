@@ -162,7 +162,7 @@ def _print_people(people: dict[str, Any]) -> None:
     files = people["files_with_names"]
     if files["written"] or files["refused"]:
         refused = f"; {files['refused']:,} can't take them safely" if files["refused"] else ""
-        print_line(f"  names are written in {files['written']:,} files{refused}")
+        print_line(f"  files with names in them: {files['written']:,}{refused}")
     if problem := people.get("problem"):
         print_line(f"  they can't be looked for: {problem}")
 
