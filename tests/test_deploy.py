@@ -143,7 +143,7 @@ def test_every_unit_is_held_in(repository: Path, unit: str) -> None:
         "ProtectSystem": "strict",
         "ProtectHome": "yes",
         "NoNewPrivileges": "yes",
-        "CapabilityBoundingSet": "",
+        "CapabilityBoundingSet": "CAP_CHOWN" if unit == "recollect" else "",
         "PrivateDevices": "yes",
         "RestrictSUIDSGID": "yes",
         "User": "meilisearch" if unit == "meilisearch" else "recollect",

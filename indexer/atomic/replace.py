@@ -155,18 +155,27 @@ def _copy_attributes(folder: Folder, old: FileRead, descriptor: int, *, move_ns:
     )
     try:
         status = os.fstat(source)
-        mine = os.fstat(descriptor)
-        if (status.st_uid, status.st_gid) != (mine.st_uid, mine.st_gid):
-            try:
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            except PermissionError as error:
-                raise CannotReplace(ReasonCode.OTHER_OWNER, obstacle=Obstacle.OWNER) from error
         os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
         _copy_xattrs(source, descriptor)
         if move_ns is not None:
             os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns + move_ns))
+        _give_owner(descriptor, status)
     finally:
         os.close(source)
+
+
+def _give_owner(descriptor: int, status: os.stat_result) -> None:
+    """Last, as only a file's owner may set the rest: a service with CAP_CHOWN, and no other capability, can do it so.
+    Raises `CannotReplace`."""
+    mine = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) == (mine.st_uid, mine.st_gid):
+        return
+    try:
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    except PermissionError as error:
+        raise CannotReplace(ReasonCode.OTHER_OWNER, obstacle=Obstacle.OWNER) from error
+    if os.fstat(descriptor).st_mode != status.st_mode:  # set-user-ID bits, which a new owner clears (chown(2))
+        raise CannotReplace(ReasonCode.OTHER_OWNER)
 
 
 def _copy_xattrs(source: int, descriptor: int) -> None:
