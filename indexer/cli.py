@@ -30,6 +30,7 @@ COMMANDS: tuple[click.Command, ...] = (
 def command_line(*commands: click.Command) -> CommandLine:
     """The program `recollect` with these commands."""
     group = CommandLine(name="recollect", help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+    group = click.version_option(package_name="recollect", message="%(package)s %(version)s")(group)
     for command in commands:
         group.add_command(command)
     return group

@@ -133,6 +133,47 @@ def merge(settings: Settings, terminal: Terminal, person: int, other: int, as_js
 
 @people.command()
 @click.argument("person", type=_NUMBER)
+@_JSON
+@with_settings()
+def faces(settings: Settings, terminal: Terminal, person: int, as_json: bool) -> None:
+    """List the faces of a person, and the photos they are in, with the numbers that `not` takes."""
+    with _catalogue(settings) as catalogue:
+        found = catalogue.people.faces_of_person(person, limit=_LISTED)
+        if not found:
+            raise _no_such_person()
+        photos = {photo.id: photo for photo in catalogue.photos(list({one.photo_id for one in found}), most_files=1)}
+    rows = [
+        {"id": one.id, "photo": one.photo_id, "by": one.by, "path": str(photos[one.photo_id].files[0].path)}
+        for one in found
+        if one.photo_id in photos
+    ]
+    if as_json:
+        print_json({"faces": rows})
+        return
+    for row in rows:
+        print_line(f"{row['id']:6}  {row['path']}")
+    terminal.print(f"{len(rows):,} face{'' if len(rows) == 1 else 's'}")
+
+
+@people.command(name="not")
+@click.argument("face", metavar="FACE...", nargs=-1, required=True, type=_NUMBER)
+@_JSON
+@with_settings()
+def not_this_person(settings: Settings, terminal: Terminal, face: tuple[int, ...], as_json: bool) -> None:
+    """Say that faces are not of the person they were taken for; they never become that person's again by themselves."""
+    with _catalogue(settings) as catalogue:
+        if not catalogue.people_decisions.not_this_person(face):
+            raise SetupError(
+                "none of these faces is anybody's", hint="`recollect people faces PERSON` gives the numbers"
+            )
+    if as_json:
+        print_json({"faces": list(face)})
+    else:
+        terminal.print(f"{len(face):,} face{'' if len(face) == 1 else 's'} taken out")
+
+
+@people.command()
+@click.argument("person", type=_NUMBER)
 @click.option("--no", "shown", is_flag=True, help="show the person again")
 @_JSON
 @with_settings()
@@ -156,10 +197,14 @@ def undo(settings: Settings, terminal: Terminal, as_json: bool) -> None:
         terminal.print(f"undone: {undone.kind.value}" if undone else "there is nothing to undo")
 
 
+def _no_such_person() -> SetupError:
+    return SetupError("there is no such person", hint="`recollect people list` gives the numbers")
+
+
 def _finish(catalogue: Catalogue, person_id: int | None, terminal: Terminal, *, as_json: bool) -> None:
     """Says who it is now. Raises `SetupError` where the person is unknown."""
     if person_id is None:
-        raise SetupError("there is no such person", hint="`recollect people list` gives the numbers")
+        raise _no_such_person()
     person = catalogue.people.person(person_id)
     if as_json:
         print_json(person and _json(person))

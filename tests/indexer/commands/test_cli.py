@@ -13,6 +13,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,11 @@ def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return result
 
     return run
+
+
+def test_the_version_is_told() -> None:
+    told = CliRunner().invoke(recollect, ["--version"])
+    assert (told.exit_code, told.stdout) == (0, f"recollect {version('recollect')}\n")
 
 
 def test_search_prints_paths_and_words_on_standard_output(library: Path, recollect: Any) -> None:

@@ -173,6 +173,15 @@ def test_the_command_does_what_the_page_does(settings: Settings, vectors: list[b
     assert run(settings, "undo") == {"undone": "ignore", "person": second["id"]}
     assert run(settings, "merge", str(first["id"]), str(second["id"])) == first | {"photos": 12, "faces": 12}
     assert run(settings, "undo") == {"undone": "merge", "person": first["id"]}
+    shown = run(settings, "faces", str(first["id"]))
+    assert isinstance(shown, dict)
+    assert [Path(one["path"]).is_absolute() for one in shown["faces"]] == [True] * 6
+    face = shown["faces"][0]["id"]
+    assert run(settings, "not", str(face)) == {"faces": [face]}
+    taken = run(settings, "faces", str(first["id"]))
+    assert isinstance(taken, dict)
+    assert [one["id"] for one in taken["faces"]] == [one["id"] for one in shown["faces"][1:]]
+    assert run(settings, "undo") == {"undone": "split", "person": first["id"]}
     assert status(settings) == "12; 12 photos to go", "the model that is installed has not looked"
     assert run(settings, "off") == {"on": False, "running": 0}
     assert status(settings) == "12; no more are looked for"
@@ -202,6 +211,8 @@ def status(settings: Settings) -> str | None:
         ("merge", "1", "99"),
         ("ignore", "99"),
         ("merge", "1", "1"),
+        ("faces", "99"),
+        ("not", "99"),
     ],
 )
 def test_the_command_says_what_is_wrong(settings: Settings, vectors: list[bytes], words: tuple[str, ...]) -> None:
