@@ -74,8 +74,8 @@ def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_the_version_is_told() -> None:
-    told = CliRunner().invoke(recollect, ["--version"])
+def test_the_version_is_told(recollect: Any) -> None:
+    told = recollect("--version")
     assert (told.exit_code, told.stdout) == (0, f"recollect {version('recollect')}\n")
 
 
