@@ -23,6 +23,7 @@ class Phase(StrEnum):
     WALKING = "looking for photos"
     INDEXING = "captioning"
     FACES = "looking for faces"
+    NAMES = "writing names"
     SEARCH = "updating search"
     IDLE = "up to date"
     WAITING = "waiting"  # for the data directory's disk
@@ -49,7 +50,14 @@ class Progress:
     problems: tuple[Message | Reason | str, ...] = ()  # what keeps roots or the search backend waiting, for people
     faces: int = 0  # of `queued`: photos in which faces are still to be looked for
     faces_done: int = 0  # of `done`: photos in which they were
+    names: int = 0  # of `queued`: files that names of faces are still to be written into
+    names_done: int = 0  # of `done`: files that they were written into
     unreadable: int = 0  # folders, and files, that the last scan could not look at
+
+    @property
+    def photos_done(self) -> int:
+        """`done` without what was done about faces: that is done behind all else, to photos that were counted."""
+        return self.done - self.faces_done - self.names_done
 
     @property
     def problem(self) -> str | None:
@@ -143,11 +151,12 @@ def clock_text(seconds: float) -> str:
 def progress_line(progress: Progress) -> str:
     """One line for a terminal or a log."""
     parts = []
-    done = progress.done - progress.faces_done
-    if total := progress.total - progress.faces - progress.faces_done:
-        parts.append(f"{done:,} of {total:,} photos" + (" found so far" * progress.walking))
+    if total := progress.photos_done + progress.queued - progress.faces - progress.names:
+        parts.append(f"{progress.photos_done:,} of {total:,} photos" + (" found so far" * progress.walking))
     if progress.faces:
         parts.append(f"{progress.faces:,} to look for faces in")
+    if progress.names:
+        parts.append(f"{progress.names:,} to write names into")
     if progress.per_second:
         parts.append(f"{progress.per_second:.1f} a second")
     if progress.eta_s is not None:

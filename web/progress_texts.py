@@ -17,6 +17,7 @@ _PHASES: Mapping[str, str] = MappingProxyType(
         Phase.WALKING: N_("looking for photos"),
         Phase.INDEXING: N_("captioning"),
         Phase.FACES: N_("looking for faces"),
+        Phase.NAMES: N_("writing names"),
         Phase.SEARCH: N_("updating search"),
         Phase.IDLE: N_("up to date"),
         Phase.WAITING: N_("waiting"),

@@ -69,6 +69,7 @@ class Counts:
     incomplete: int  # photos with their sentence alone, which wait for a model to give tags and embedding
     thumbnails_waiting: int  # files whose thumbnails are to be made again
     faces_waiting: int  # photos in which faces are to be looked for
+    names_waiting: int  # files that names of faces are to be written into
 
     def not_searchable(self, searchable: int) -> int:
         """How many photos wait to be found where search holds `searchable`: all of them where a newer version begins
@@ -308,6 +309,8 @@ class Catalogue:
                 AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS thumbnails_waiting,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id WHERE kind = 'faces'
                 AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS faces_waiting,
+            (SELECT count(*) FROM job JOIN file ON file.id = job.file_id WHERE kind = 'names'
+                AND +state IN ('queued', 'claimed') AND missing_since IS NULL) AS names_waiting,
             (SELECT count(*) FROM job JOIN file ON file.id = job.file_id
                 WHERE state = 'aside' AND missing_since IS NULL) AS set_aside"""
         ).fetchone()

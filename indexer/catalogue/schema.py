@@ -347,6 +347,7 @@ CREATE TABLE file_names (
     retry_at TEXT,                           -- not before this moment again
     removed INTEGER NOT NULL DEFAULT 0       -- people took them out of the file on purpose
 );
+CREATE INDEX job_names ON job (file_id) WHERE kind = 'names';
 """
 
 #: In the order they are applied; a migration that was released never changes.

@@ -244,7 +244,9 @@ def report(outcome: Progress, terminal: Terminal, *, as_json: bool) -> None:
 def _print_outcome(outcome: Progress, terminal: Terminal) -> None:
     rate = f", {outcome.per_second:.1f} a second" if outcome.per_second else ""
     if outcome.done:
-        terminal.print(f"{outcome.done:,} photos done{rate}")
+        faces = f"; looked for faces in {outcome.faces_done:,}" if outcome.faces_done else ""
+        names = f"; wrote names into {outcome.names_done:,} files" if outcome.names_done else ""
+        terminal.print(f"{outcome.photos_done:,} photos done{rate}{faces}{names}")
     elif not outcome.unfinished:
         terminal.print("nothing was new")
     if outcome.phase == Phase.STOPPING:

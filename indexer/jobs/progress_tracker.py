@@ -43,7 +43,7 @@ class ProgressTracker:
         self._done_then = 0
         self._invalidated = asyncio.Event()
         self.meter = Meter()
-        self._faces_done = 0
+        self._faces_done = self._names_done = 0
         self.stopping = False
         self.waiting = False
 
@@ -55,6 +55,7 @@ class ProgressTracker:
     def note_settled(self, kind: JobKind) -> None:
         """A job of this kind is done."""
         self._faces_done += kind is JobKind.FACES
+        self._names_done += kind is JobKind.WRITE_NAMES
         self.meter.add()
 
     def invalidate(self) -> None:
@@ -90,21 +91,25 @@ class ProgressTracker:
             set_aside=counts.set_aside,
             per_second=meter.per_second,
             eta_s=None if self._paused() else meter.eta_s(queued),
-            phase=self._phase(queued, counts.faces_waiting, scanning, counts.unpushed),
+            phase=self._phase(queued, counts, scanning),
             walking=scanning,
             problems=self._problems(),
             faces=min(queued, counts.faces_waiting),
             faces_done=self._faces_done,
+            names=min(queued, counts.names_waiting),
+            names_done=self._names_done,
             unreadable=self._unreadable(),
         )
 
-    def _phase(self, queued: int, faces: int, scanning: bool, unpushed: int) -> Phase:
+    def _phase(self, queued: int, counts: Counts, scanning: bool) -> Phase:
         if self.stopping:
             return Phase.STOPPING
         if self.waiting:
             return Phase.WAITING
         if queued:
-            return self._paused() or (Phase.FACES if queued <= faces else Phase.INDEXING)
+            if queued > counts.faces_waiting + counts.names_waiting:
+                return self._paused() or Phase.INDEXING
+            return self._paused() or (Phase.FACES if counts.faces_waiting else Phase.NAMES)
         if scanning or self._invalidated.is_set():
             return Phase.WALKING
-        return Phase.SEARCH if unpushed else Phase.IDLE
+        return Phase.SEARCH if counts.unpushed else Phase.IDLE

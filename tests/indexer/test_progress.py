@@ -63,4 +63,6 @@ def test_the_line_says_what_is_known() -> None:
     looking = Progress(done=2300, queued=700, faces=700, faces_done=300, phase=Phase.FACES)
     assert progress_line(looking) == "looking for faces: 2,000 of 2,000 photos, 700 to look for faces in"
     assert progress_line(Progress(done=300, faces_done=300, phase=Phase.IDLE)) == "up to date"
+    naming = Progress(done=2100, queued=7, names=7, faces_done=80, names_done=20, phase=Phase.NAMES)
+    assert progress_line(naming) == "writing names: 2,000 of 2,000 photos, 7 to write names into"
     assert progress_line(Progress(set_aside=1, phase=Phase.IDLE)) == "up to date: 1 set aside"
