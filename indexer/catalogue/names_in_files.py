@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,13 +63,11 @@ class NamesInFiles:
             AND (file_names.retry_at IS NULL OR file_names.retry_at NOT BETWEEN ? AND ?) ORDER BY file.id""",
             from_now(_LONGEST_WAIT),
         ).fetchall()
-        kind = JobKind.WRITE_NAMES
-        with self._database.transaction() as writer:
-            return writer.executemany(
-                """INSERT INTO job (file_id, kind, rank) SELECT id, ?, ? FROM file WHERE id = ?
-                ON CONFLICT (file_id, kind) DO NOTHING""",
-                [(kind.value, RANK[kind], row["id"]) for row in rows],
-            ).rowcount
+        return self._database.write(
+            """INSERT INTO job (file_id, kind, rank) SELECT id, ?, ? FROM file
+            WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id ON CONFLICT (file_id, kind) DO NOTHING""",
+            (JobKind.WRITE_NAMES.value, RANK[JobKind.WRITE_NAMES], json.dumps([row["id"] for row in rows])),
+        )
 
     def wanted(self, photo_id: str) -> WantedNames:
         """What is to stand in the files of a photo."""
