@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from indexer.atomic.file_read import CannotReplace, ChangedMeanwhile, FileRead, leaves_roots, read_file
+from indexer.atomic.file_read import ChangedMeanwhile, FileRead, leaves_roots, read_file
 from indexer.atomic.replace import replace_file
 from indexer.captions.caption_file import (
     ATTEMPTS,
@@ -105,11 +105,16 @@ class _Writing:
         if stamp is not None and (mode == "embed" or not self.faces.regions):
             self.sidecars.write_names(nobody)
             return WriteResult(CaptionPlace.XMP if self.faces.regions else CaptionPlace.INDEX, stamp)
-        self.sidecars.write_names(self.faces)
-        reason, obstacle = Reason.joined(one.reason for one in self.reasons), None
-        if self.reasons:
-            obstacle = next((one.obstacle for one in self.reasons if one.obstacle), None)
         place = CaptionPlace.SIDECAR if self.faces.regions else CaptionPlace.INDEX
+        try:
+            self.sidecars.write_names(self.faces)
+        except ChangedMeanwhile:
+            raise
+        except CaptionRefused as refused:
+            self.reasons.append(refused)
+            place = CaptionPlace.INDEX
+        reason = Reason.joined(one.reason for one in self.reasons)
+        obstacle = next((one.obstacle for one in self.reasons if one.obstacle), None)
         return WriteResult(place, stamp or self.file.stamp, reason, obstacle=obstacle)
 
     def _write_into_file(self, faces: NamedFaces) -> FileStamp | None:
@@ -125,7 +130,7 @@ class _Writing:
         except ChangedMeanwhile:
             raise
         except CaptionRefused as refused:
-            if refused.reason.code is ReasonCode.OTHER_REGIONS or isinstance(refused, CannotReplace):
+            if refused.reason.code is ReasonCode.OTHER_REGIONS:
                 raise
             self.reasons.append(refused)
             return None

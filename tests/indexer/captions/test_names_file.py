@@ -270,7 +270,7 @@ def test_a_changed_file_a_hard_link_and_another_programs_library_are_left_alone(
     assert (written.place, written.reason and written.reason.code) == (INDEX, ReasonCode.CHANGED_SINCE)
     (tmp_path / "b.jpg").hardlink_to(path)
     written = name_faces(path, *BOTH)
-    assert (written.place, written.reason and written.reason.code) == (INDEX, ReasonCode.HARD_LINKS)
+    assert (written.place, written.reason and written.reason.code) == (SIDECAR, ReasonCode.HARD_LINKS)
     assert path.read_bytes() == data
     library = tmp_path / "X.photoslibrary"
     library.mkdir()

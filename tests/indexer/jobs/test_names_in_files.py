@@ -33,7 +33,7 @@ def library(tmp_path: Path) -> Path:
 def names_in(path: Path) -> list[str]:
     """Those of our regions, in the file or beside it."""
     sidecar = sidecar_path(path)
-    beside = [sidecar.read_bytes()] if sidecar.exists() else []
+    beside = [sidecar.read_bytes()] if sidecar.is_file() else []
     return [region.name for region in read_metadata(path.read_bytes(), path, beside).regions]
 
 
@@ -209,9 +209,11 @@ async def test_a_file_that_cannot_be_written_now_is_tried_again(tmp_path: Path, 
         await run_once(settings, storage, finder, library)
         name_reds(storage, "Anna")
         (tmp_path / "link.jpg").hardlink_to(path)
+        sidecar_path(path).mkdir()
         await run_once(settings, storage, finder)
         assert names_in(path) == []
         (tmp_path / "link.jpg").unlink()
+        sidecar_path(path).rmdir()
         await run_once(settings, storage, finder)
         assert names_in(path) == []
         with storage.catalogue._database.transaction() as writer:
