@@ -23,7 +23,7 @@ from indexer.captions.checks import check_edit, check_names_edit, remove_caption
 from indexer.captions.journal import Journal, recorder
 from indexer.captions.sidecar import Sidecars
 from indexer.errors import CaptionRefused, Obstacle, UnreadablePhoto
-from indexer.face_box import FaceRegion
+from indexer.face_box import FaceBox, FaceRegion
 from indexer.formats.editable import open_photo
 from indexer.formats.photo import EditablePhoto
 from indexer.formats.xmp_people import NamedFaces
@@ -77,7 +77,7 @@ def _stored_faces(file: FileRead, regions: Sequence[FaceRegion]) -> NamedFaces:
     # HEIF's orientation is part of how the picture is stored (ISO/IEC 23008-12), whatever EXIF's says.
     orientation = 1 if metadata.mime_type == "image/heic" else metadata.orientation
     width, height = metadata.width_px, metadata.height_px
-    boxes = [turn_back(region.box, orientation) for region in regions]
+    boxes = [turn_back(_inside(region.box), orientation) for region in regions]
     return NamedFaces(
         regions=tuple(
             XmpRegion(region.name, box.left, box.top, box.width, box.height)
@@ -86,6 +86,12 @@ def _stored_faces(file: FileRead, regions: Sequence[FaceRegion]) -> NamedFaces:
         width_px=height if orientation >= 5 else width,
         height_px=width if orientation >= 5 else height,
     )
+
+
+def _inside(box: FaceBox) -> FaceBox:
+    """What of a box lies in the picture: faces at its edge go beyond it."""
+    left, top = max(0.0, box.left), max(0.0, box.top)
+    return FaceBox(left, top, min(1.0, box.left + box.width) - left, min(1.0, box.top + box.height) - top)
 
 
 @dataclass(slots=True)
@@ -130,8 +136,8 @@ class _Writing:
         except ChangedMeanwhile:
             raise
         except CaptionRefused as refused:
-            if refused.reason.code is ReasonCode.OTHER_REGIONS:
-                raise
+            if refused.reason.code in {ReasonCode.OTHER_REGIONS, ReasonCode.NAMES_REWRITTEN}:
+                raise  # other names in the sidecar would contradict those in the file
             self.reasons.append(refused)
             return None
 
@@ -157,11 +163,11 @@ class _Writing:
         return replace_file(self.file, new, keep_mtime=self.keep_mtime, before_replacing=entry)
 
     def _without_own(self, photo: EditablePhoto) -> tuple[bytes, OwnCaption | None]:
-        """The file without anything of ours, byte for byte what it was, and the caption that stood in it."""
+        """The file without anything of ours, and the caption that stood in it."""
         caption = own_caption_of(photo.texts, photo.marks)
         without = remove_caption(photo, self.file)
         names = remove_names(_opened(without.data), without.sha256) if photo.names is not None else without
-        if not (without.exact and names.exact) or (caption is None and photo.marks):
+        if caption is None and photo.marks:
             raise CaptionRefused(ReasonCode.NAMES_REWRITTEN)
         return names.data, caption
 

@@ -228,7 +228,7 @@ class Sidecars:
             return
         caption, bare = own_caption_of(sidecar.texts, sidecar.marks), _strip(sidecar, file.data)
         names = _strip_names(bare.data)
-        if not (bare.exact and names.exact) or (caption is None and sidecar.marks):
+        if caption is None and sidecar.marks:
             raise CaptionRefused(ReasonCode.NAMES_REWRITTEN)
         new, own = names.data, None
         if faces.regions:

@@ -19,7 +19,7 @@ from indexer.captions.caption_file import (
     NOT_OURS,
     PERSONS_WORDS,
 )
-from indexer.captions.checks import Removal, check_by_journal, join_removals, remove_caption, remove_names
+from indexer.captions.checks import NAMES_FIELDS, Removal, check_by_journal, join_removals, remove_caption, remove_names
 from indexer.captions.journal import Journal, recorder
 from indexer.captions.sidecar import Sidecars, sidecars_of
 from indexer.errors import CaptionRefused, Obstacle
@@ -129,7 +129,9 @@ class _Undoing:
         exact = removal.exact and (beside is None or beside.exact)
         shortfall = None if exact else Reason(ReasonCode.ONLY_OUR_FIELDS)
         if removal.remaining:
-            shortfall = Reason.of(ReasonCode.COPY_STAYS, fields=", ".join(removal.remaining))
+            captions = [name for name in removal.remaining if name not in NAMES_FIELDS]
+            copies_stay = Reason.of(ReasonCode.COPY_STAYS, fields=", ".join(captions))
+            shortfall = copies_stay if captions else Reason(ReasonCode.NAMES_REWRITTEN)
         place = place or CaptionPlace.SIDECAR
         return UndoResult(
             path, place, not removal.remaining, shortfall, exact, stamp, words, copies=copies, names=names

@@ -15,6 +15,7 @@ from defusedxml.ElementTree import fromstring
 
 from indexer.formats.charsets import decode_narrow
 from indexer.formats.xmp_packet import CAPTION_FIELDS
+from indexer.formats.xmp_people import read_names
 from indexer.formats.xmp_regions import XmpRegion, face_regions, region_names, remove_own_names
 from indexer.formats.xmp_tree import OWN, packet_end
 from indexer.ownership.mark import FieldText, parts_of_mark, text_in_mark
@@ -123,7 +124,8 @@ def read_xmp(packet: bytes | None) -> Xmp | None:
     if root is None:
         return None
     regions = face_regions(root)
-    remove_own_names(root)
+    if packet is not None and read_names(packet) is not None:
+        remove_own_names(root)
     found = _Properties(root)
     trees = (_LIGHTROOM + "hierarchicalSubject", _DIGIKAM + "TagsList", _MS_PHOTO + "LastKeywordXMP", _CATALOG_SETS)
     tags = [tag for name in trees for tag in found.texts(name)]

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr, unescape
 
 from indexer.formats import xmp_splice
 from indexer.formats.xmp_splice import SKELETON
-from indexer.formats.xmp_tree import ABOUT_NAMES, OWN, RDF, Element, Packet, XmpError, parse, texts_of
+from indexer.formats.xmp_tree import ABOUT_NAMES, ATTRIBUTE, OWN, RDF, Element, Packet, XmpError, parse, texts_of
 from indexer.model import CaptionBy
 from indexer.ownership.mark import XMP_NAMES, FieldText, Mark, OwnCaption, Stripped, digest, parts_of_mark, text_in_mark
 
@@ -27,7 +27,6 @@ CAPTION_FIELDS = {
 _CAPTION_NAME = re.compile(
     rb"description|UserComment|ImageDescription|:caption|AltTextAccessibility|ExtDescrAccessibility"
 )
-_ATTRIBUTE = re.compile(rb"""\s([\w.-]+):([\w.-]+)\s*=\s*("[^"<]*"|'[^'<]*')""")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 _LOCAL_CAPTION_NAMES = frozenset(name.split()[-1] for name in CAPTION_FIELDS)
 
@@ -189,11 +188,11 @@ def _own_spans(packet: bytes, parsed: Packet, description: Element, digests: fro
         for item in items.children
         if item.name == f"{RDF} li" and all(digest(text) in digests for text in texts_of(item))
     ]
-    prefixes = frozenset(prefix.encode() for prefix in parsed.own_prefixes)
-    for match in _ATTRIBUTE.finditer(packet, description.start, description.content):
+    spans += parsed.attribute_spans(packet, description, OWN)
+    for match in ATTRIBUTE.finditer(packet, description.start, description.content) if attributes else ():
         value = unescape(match[3][1:-1].decode(), _QUOTES).strip()
-        copied = match[2].decode() in _LOCAL_CAPTION_NAMES and digest(value) in digests
-        if match[1] in prefixes or (copied and attributes):
+        is_copy = match[2].decode() in _LOCAL_CAPTION_NAMES and digest(value) in digests
+        if is_copy and match.span() not in spans:
             spans.append(match.span())
     return spans
 

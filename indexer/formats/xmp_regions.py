@@ -19,7 +19,6 @@ _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PERSONS = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}PersonInImage"
 #: The namespace of the names that we write, see `xmp_people`.
 NAMES = "urn:uuid:5d0f3a52-9b1c-4d0e-8f57-2c6a7e9b1d43#"
-_OWN = f"{{{NAMES}}}"
 _MICROSOFT = "{http://ns.microsoft.com/photo/1.2/t/Region#}"
 
 #: So many are read of one packet.
@@ -45,14 +44,11 @@ def face_regions(root: Element) -> tuple[XmpRegion, ...]:
 
 
 def remove_own_names(root: Element) -> None:
-    """Takes our own names (see `xmp_people`) out of a parsed packet, where no other program has put anything beside
-    them."""
-    for rdf in root.iter(f"{_RDF}RDF"):
-        for description in rdf.findall(f"{_RDF}Description"):
-            others = [name for name in description.attrib if not name.startswith(_OWN) and not name.endswith("about")]
-            children = {child.tag for child in description}
-            if description.get(f"{_OWN}namesUndo") and not others and children <= {f"{_MWG}Regions", _PERSONS}:
-                rdf.remove(description)
+    """Takes the names out of a parsed packet in which no others stand than ours (see `xmp_people.read_names`)."""
+    for description in root.iter(f"{_RDF}Description"):
+        for child in list(description):
+            if child.tag in {f"{_MWG}Regions", _PERSONS}:
+                description.remove(child)
 
 
 def region_names(root: Element, wanted: str) -> Iterator[str]:

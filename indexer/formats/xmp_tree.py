@@ -19,6 +19,9 @@ _MAX_ELEMENTS, _MAX_DEPTH = 100_000, 200
 _PACKET_END = re.compile(rb"<\?xpacket\s+end=[^>]*\?>")
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 
+#: An attribute with a prefix: that, the local name, the value with its quotes.
+ATTRIBUTE = re.compile(rb"""\s([\w.-]+):([\w.-]+)\s*=\s*("[^"<]*"|'[^'<]*')""")
+
 
 class XmpError(NotUnderstood):
     """An XMP packet that is not understood, or not of a form that can be spliced."""
@@ -43,7 +46,13 @@ class Packet:
 
     rdf: Element
     rdf_end_tag: int
-    own_prefixes: frozenset[str]  # those bound to our namespace anywhere in the packet
+    prefixes: frozenset[tuple[str, str]]  # (prefix, namespace), wherever in the packet they are bound
+
+    def attribute_spans(self, data: bytes, description: Element, namespace: str) -> list[tuple[int, int]]:
+        """Where the attributes of a namespace stand in the start tag of a description; `data` is the packet."""
+        prefixes = {prefix.encode() for prefix, uri in self.prefixes if uri == namespace}
+        found = ATTRIBUTE.finditer(data, description.start, description.content)
+        return [match.span() for match in found if match[1] in prefixes]
 
     @property
     def descriptions(self) -> list[Element]:
@@ -66,7 +75,7 @@ def parse(data: bytes) -> Packet:
     end_tag = data.rfind(b"</", rdf.content, rdf.end)
     if end_tag < 0 or data[rdf.content - 2 : rdf.content] == b"/>":
         raise XmpError("the XMP packet's rdf:RDF is empty")
-    return Packet(rdf, end_tag, frozenset(reader.own_prefixes))
+    return Packet(rdf, end_tag, frozenset(reader.prefixes))
 
 
 def parse_or_none(data: bytes) -> Packet | None:
@@ -89,7 +98,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.rdf: list[Element] = []
-        self.own_prefixes: set[str] = set()
+        self.prefixes: set[tuple[str, str]] = set()
         self._open: list[Element] = []
         self._count = 0
         # The encoding is fixed, so that expat's byte indices are those of the data itself.
@@ -110,8 +119,8 @@ class _Reader:
             raise ValueError(f"its encoding is {encoding}, not UTF-8")
 
     def _namespace(self, prefix: str | None, uri: str | None) -> None:
-        if uri == OWN and prefix:
-            self.own_prefixes.add(prefix)
+        if prefix:
+            self.prefixes.add((prefix, uri or ""))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         start = self.parser.CurrentByteIndex

@@ -6,7 +6,7 @@ import hashlib
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from xml.etree.ElementTree import Element, ParseError, canonicalize, tostring
 
 import defusedxml.ElementTree
@@ -76,19 +76,29 @@ def check_removed_packets(before: Sequence[bytes], after: Sequence[bytes]) -> No
     none; one that is gone must have had nothing else."""
     changed = Counter[tuple[str, str]]()
     for packet in before:
-        changed.update(_properties(packet) if packet not in after else ())
+        changed.update(_properties(packet, _is_caption) if packet not in after else ())
     for packet in after:
-        changed.subtract(_properties(packet) if packet not in before else ())
+        changed.subtract(_properties(packet, _is_caption) if packet not in before else ())
     require(not any(changed.values()), "the XMP packet would lose more than our caption")
 
 
-def _properties(packet: bytes) -> Iterator[tuple[str, str]]:
+def check_lost_properties(before: bytes, after: bytes, is_ours: Callable[[str], bool]) -> None:
+    """Raises `VerifyError` unless a packet lost no other properties than ours, by their names, and gained none."""
+    lost = Counter(_properties(before, is_ours))
+    lost.subtract(_properties(after, lambda _: False))
+    require(not any(lost.values()), "the XMP packet would lose more than what is ours")
+
+
+def _is_caption(name: str) -> bool:
+    return name.startswith(_OWN) or name in _CAPTIONS
+
+
+def _properties(packet: bytes, is_ignored: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     """Name and canonical form (Canonical XML 2.0) of each property of a packet."""
     for node in (node for rdf in parse_packet(packet).iter(f"{_RDF}RDF") for node in rdf):
         elements = ((child.tag, tostring(child, encoding="unicode")) for child in node)
         pairs = [*node.attrib.items(), *((name, canonicalize(text, strip_text=True)) for name, text in elements)]
-        ignored = (*_CAPTIONS, f"{_RDF}about", "about")
-        yield from (pair for pair in pairs if not pair[0].startswith(_OWN) and pair[0] not in ignored)
+        yield from (pair for pair in pairs if not is_ignored(pair[0]) and pair[0] not in (f"{_RDF}about", "about"))
 
 
 def check_removed_iptc(before: Sequence[bytes], after: Sequence[bytes]) -> None:

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from indexer.captions.verify import Undo, VerifyError, check_opens_alike, check_undo, require
 from indexer.captions.verify.containers import compare_jpegs, compare_pngs, compare_webps
-from indexer.captions.verify.metadata import parse_packet, strip_padding
+from indexer.captions.verify.metadata import check_lost_properties, parse_packet, strip_padding
 
 #: A name, and left, top, width and height in fractions of the picture as it is stored.
 Named = tuple[str, float, float, float, float]
@@ -22,6 +22,7 @@ _OWN_BLOCK = re.compile(
 )
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _MWG = "{http://www.metadataworkinggroup.com/schemas/regions/}"
+_OWN = "{urn:uuid:5d0f3a52-9b1c-4d0e-8f57-2c6a7e9b1d43#}"
 _AREA = "{http://ns.adobe.com/xmp/sType/Area#}"
 _PERSONS = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}PersonInImage"
 _TOLERANCE = 2e-6
@@ -55,7 +56,11 @@ def _packets(old: bytes, new: bytes) -> tuple[bytes | None, bytes | None]:
 def check_removed_names(old: bytes | None, new: bytes | None) -> None:
     """The same of XMP packets, and of sidecars. `new` is None where nothing is left."""
     packet = old or b""
-    require(len(_OWN_BLOCK.findall(packet)) == 1, "the names in the XMP packet are not there once")
+    blocks = _OWN_BLOCK.findall(packet)
+    if not blocks:  # another program has written our properties down in another way
+        check_lost_properties(packet, new or b"", _is_ours)
+        return
+    require(len(blocks) == 1, "the names in the XMP packet are not there once")
     remaining = _OWN_BLOCK.sub(b"", packet)
     if new is None:
         root = parse_packet(remaining)
@@ -65,9 +70,14 @@ def check_removed_names(old: bytes | None, new: bytes | None) -> None:
         require(strip_padding(remaining) == strip_padding(new), "the XMP packet differs in more than the names")
 
 
+def _is_ours(name: str) -> bool:
+    return name.startswith(_OWN) or name in {f"{_MWG}Regions", _PERSONS}
+
+
 def check_names_packet(old: bytes | None, new: bytes | None, named: Sequence[Named]) -> None:
     """Raises `VerifyError` unless the XMP packet (or sidecar) `new` is `old` with these names and nothing else is
     different. `old` is None where there was none."""
+    require(len(_OWN_BLOCK.findall(new or b"")) == 1, "the names in the XMP packet are not there once")
     check_removed_names(new, old)
     root = parse_packet(new or b"")
     _check_regions(root, named)

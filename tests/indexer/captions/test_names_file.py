@@ -210,12 +210,67 @@ def test_names_that_another_program_has_rewritten_stay_and_are_told(tmp_path: Pa
     path.write_bytes(made.with_segments(made.xmp(packet.replace(b"Anna", b"Anne"))))
     data = path.read_bytes()
     written = name_faces(path, ANNA)
-    assert written.reason is not None
+    assert (written.place, written.reason and written.reason.code) == (INDEX, ReasonCode.NAMES_REWRITTEN)
     assert path.read_bytes() == data
+    assert read_metadata(data, path).people == ("Anne", BEN.name)
     undone = undo_caption(path, names=True)
     assert not undone.restored
-    assert "mwg-rs:Regions" in str(undone.reason)
+    assert undone.reason is not None
+    assert undone.reason.code is ReasonCode.NAMES_REWRITTEN
     assert path.read_bytes() == data
+
+
+EDITS = {
+    "a keyword": ("-XMP-dc:Subject+=holiday",),
+    "a caption": ("-XMP-dc:Description=Our own words",),
+    "another orientation": ("-n", "-Orientation=6"),
+    "IPTC": ("-IPTC:Keywords=holiday",),
+    "no XMP any more": ("-XMP:all=",),
+}
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+@pytest.mark.parametrize(("edit", "captioned"), [*product(EDITS, (False, True))])
+def test_names_follow_where_another_program_has_edited_the_file(edit: str, captioned: bool, tmp_path: Path) -> None:
+    """exiftool writes all XMP anew: our names stand there still, in other words."""
+    path = put(tmp_path, encoded(cornered(), "JPEG"))
+    if captioned:
+        caption(path)
+    name_faces(path, *BOTH)
+    subprocess.run(["exiftool", "-q", "-overwrite_original", *EDITS[edit], str(path)], check=True)
+    metadata = read_metadata(path.read_bytes(), path)
+    assert metadata.people == ()
+    assert name_faces(path, ANNA).place is XMP
+    assert [one.name for one in read_back(path)] == ["Anna"]
+    assert undo_caption(path, names=True).restored
+    after = read_metadata(path.read_bytes(), path)
+    assert (after.regions, after.people, after.machine_caption) == ((), (), None)
+    assert (after.keywords, after.person_caption) == (metadata.keywords, metadata.person_caption)
+    assert b"recollectNames" not in path.read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+def test_what_another_program_puts_into_our_regions_is_not_taken_out(tmp_path: Path) -> None:
+    path = put(tmp_path, encoded(cornered(), "JPEG"))
+    name_faces(path, ANNA)
+    for edit in (
+        "-RegionInfoUnknown=",
+        "-XMP-mwg-rs:RegionDescription=her birthday",
+        "-XMP-iptcExt:PersonInImage+=Carla",
+    ):
+        subprocess.run(["exiftool", "-q", "-overwrite_original", edit, str(path)], check=False, capture_output=True)
+    data = path.read_bytes()
+    assert b"Carla" in data
+    assert name_faces(path, BEN).place is INDEX
+    assert not undo_caption(path, names=True).restored
+    assert path.read_bytes() == data
+    assert "Carla" in read_metadata(data, path).people
+
+
+def test_a_face_at_the_edge_is_written_as_far_as_it_is_seen(tmp_path: Path) -> None:
+    path = put(tmp_path, encoded(cornered(), "JPEG"))
+    name_faces(path, FaceRegion("Anna", FaceBox(-0.05, 0.9, 0.25, 0.3)))
+    assert_named(path, FaceRegion("Anna", FaceBox(0.0, 0.9, 0.2, 0.1)))
 
 
 @pytest.mark.parametrize("name", ["a.cr2", "a.gif", "a.tif", "a.heic"])
