@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,11 +69,35 @@ def killed_at_random(folder: Path, repository: Path, *, kills: int, enough_s: fl
     return f"{done} kills; found {states}; swept {swept}"
 
 
+@pytest.mark.slow
+def test_no_photo_with_names_is_ever_torn(tmp_path: Path, repository: Path) -> None:
+    folder, copies = tmp_path / "photos", tmp_path / "copies"
+    for place in (folder, copies):
+        place.mkdir()
+    for name, data in ORIGINALS.items():
+        (folder / name).write_bytes(data)
+    with by_force(folder, repository, "names") as kill_one:
+        until, done = time.monotonic() + ENOUGH_S, 0
+        while done < KILLS and time.monotonic() < until:
+            kill_one()
+            done += 1
+            list(sweep(folder))
+            for name, data in ORIGINALS.items():
+                shutil.rmtree(copies)
+                copies.mkdir()
+                for path in folder.glob(f"{name}*"):
+                    shutil.copy(path, copies)
+                undo_caption(copies / name, names=True)
+                assert {path.name: path.read_bytes() for path in copies.iterdir()} == {name: data}
+    assert done >= 5
+    check_journal(folder)
+
+
 @contextmanager
-def by_force(folder: Path, repository: Path) -> Iterator[Callable[[], None]]:
+def by_force(folder: Path, repository: Path, *words: str) -> Iterator[Callable[[], None]]:
     """Gives what starts a captioning process and kills it soon after."""
     chance = random.Random(7)
-    command = [sys.executable, "-m", "tests.indexer.captions.captions_by_force", str(folder)]
+    command = [sys.executable, "-m", "tests.indexer.captions.captions_by_force", str(folder), *words]
     pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": str(repository)}
     with subprocess.Popen(command, cwd=repository, stdin=pipe, stdout=pipe, env=environment, text=True) as program:
         stdin, stdout = program.stdin, program.stdout
