@@ -48,7 +48,7 @@ def open_storage(settings: Settings, *, repair: bool = True) -> Iterator[Storage
         _make_private(settings.data_dir)
         catalogue = stack.enter_context(Catalogue(settings.catalogue_path))
         thumbnails = stack.enter_context(DerivedDatabase(settings.thumbnails_path, THUMBNAIL_MIGRATIONS, repair=repair))
-        search = open_search(settings, emptied=catalogue.outbox.forget_search, repair=repair)
+        search = open_search(settings, on_recreate=catalogue.outbox.forget_search, repair=repair)
         stack.callback(search.close)
         vectors = stack.enter_context(closing(FaceVectors(settings.faces_path)))
         yield Storage(catalogue, ThumbnailStore(thumbnails), search, vectors)
@@ -87,9 +87,9 @@ def reading_search(settings: Settings) -> Iterator[SearchBackend]:
 
 
 def open_search(
-    settings: Settings, *, emptied: Callable[[], None] = lambda: None, repair: bool = True, read_only: bool = False
+    settings: Settings, *, on_recreate: Callable[[], None] = lambda: None, repair: bool = True, read_only: bool = False
 ) -> SearchBackend:
-    """The search backend that the settings name; `emptied` is called where its file was begun anew. Raises
+    """The search backend that the settings name; `on_recreate` is called where its file was begun anew. Raises
     `SearchError`, `SettingsError` or `StorageError`."""
     from indexer.search.meaning import Meaning
 
@@ -103,7 +103,7 @@ def open_search(
         )
     from indexer.search.embedded.backend import EmbeddedSearch
 
-    return EmbeddedSearch(search_path(settings), meaning, emptied=emptied, repair=repair, read_only=read_only)
+    return EmbeddedSearch(search_path(settings), meaning, on_recreate=on_recreate, repair=repair, read_only=read_only)
 
 
 def search_path(settings: Settings) -> Path:

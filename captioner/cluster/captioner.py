@@ -228,12 +228,12 @@ class ClusterCaptioner:
         task = asyncio.create_task(work)
         tasks.add(task)
 
-        def ended(task: asyncio.Task[None]) -> None:
+        def finish(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
             self._give_back(images)  # not in the task itself: one that is cancelled before its first step runs nothing
             self._schedule()
 
-        task.add_done_callback(ended)
+        task.add_done_callback(finish)
 
     async def _caption_here(self, image: _Image) -> None:
         captioning = asyncio.ensure_future(self.local.caption(image.pixels))

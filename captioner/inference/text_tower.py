@@ -121,7 +121,7 @@ class TextTower:
         """Length of an embedding."""
         return len(self._weights.out_bias)
 
-    def known(self, word: str) -> bool:
+    def knows(self, word: str) -> bool:
         """Whether the tower has this word, or its singular."""
         return bool(self._rows_of(word))
 

@@ -135,13 +135,15 @@ def _index_here(settings: Settings, terminal: Terminal, roots: Sequence[str], *,
     from indexer.storage import open_storage, sole_indexer
 
     with sole_indexer(settings.data_dir), open_storage(settings) as storage:
-        chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
+        chosen = _choose_libraries(settings, storage, roots, accept_losses=accept_losses)
         remember_index(settings)
         print_first_run_notice(settings, storage, terminal)
         return run_indexer(settings, storage, terminal, lambda indexer, stop: indexer.index_once(chosen, stop=stop))
 
 
-def _chosen(settings: Settings, storage: Storage, roots: Sequence[str], *, accept_losses: bool) -> Sequence[Path]:
+def _choose_libraries(
+    settings: Settings, storage: Storage, roots: Sequence[str], *, accept_losses: bool
+) -> Sequence[Path]:
     everything = libraries(settings, storage, roots)
     chosen = settings.photos if roots else everything
     for root in chosen if accept_losses else ():
@@ -158,7 +160,7 @@ def _index_there(
 
     check_index(settings, pid)
     with open_storage(settings) as storage:
-        chosen = _chosen(settings, storage, roots, accept_losses=accept_losses)
+        chosen = _choose_libraries(settings, storage, roots, accept_losses=accept_losses)
         terminal.print(f"asking the running recollect (process {pid or 'unknown'}) to scan, by the settings it has")
         return run_until_stopped(
             lambda stop: request_scan_and_wait(settings, storage.catalogue, chosen, terminal, stop)

@@ -73,8 +73,8 @@ def search(
     hits = [(hit, photos[hit.id]) for hit in answer.hits if hit.id in photos]
     times = reader.read(text, date.today())
     if as_json:
-        told = [{"words": one.words, "time": one.value, "applied": one.applied} for one in times]
-        print_json(_answer_json(parsed, answer, hits, took_ms) | {"times": told, "not_searchable_yet": unpushed})
+        readings = [{"words": one.words, "time": one.value, "applied": one.applied} for one in times]
+        print_json(_answer_json(parsed, answer, hits, took_ms) | {"times": readings, "not_searchable_yet": unpushed})
     else:
         _print_hits(terminal, hits, is_ordered=order_of(parsed) is Sort.RELEVANCE)
         terminal.print(_summary(answer, len(hits), took_ms))

@@ -205,7 +205,7 @@ def _print_state(state: dict[str, Any]) -> None:
         if library["held_back"]:
             print_line(f"                {library['held_back']}")
         if passed_over := library["passed_over"]:
-            print_line(f"                {_passed_over(passed_over)}")
+            print_line(f"                {_passed_over_text(passed_over)}")
     print_line(
         f"photos          {counts['photos']:,} in {counts['files']:,} files, {counts['with_caption']:,} captioned"
     )
@@ -257,7 +257,7 @@ def _print_cluster(cluster: dict[str, Any] | None) -> None:
     print_line(f"                {here:,} captions here, {elsewhere:,} by other machines since it was started")
 
 
-def _passed_over(counts: Mapping[str, int]) -> str:
+def _passed_over_text(counts: Mapping[str, int]) -> str:
     """What is passed over, and how often."""
     number = sum(counts.values())
     files = "1 file of a kind" if number == 1 else f"{number:,} files of kinds"

@@ -72,7 +72,7 @@ def measure(image: Image.Image) -> PictureMeasures:
         lightness=float(lab[..., 0].mean()),
         tint=float(np.quantile(np.linalg.norm(plane, axis=1), 0.99)),
         tint_spread=float(np.quantile(from_common, 0.99)),
-        colours=tuple(_prominence(_named(lab)).tolist()),
+        colours=tuple(_prominence(_name_colours(lab)).tolist()),
     )
 
 
@@ -81,7 +81,7 @@ def _oklab(pixels: NDArray[np.uint8]) -> _Array:
     return np.asarray(np.cbrt(_LINEAR[pixels] @ _TO_CONES.T) @ _TO_LAB.T, np.float32)
 
 
-def _named(lab: _Array) -> NDArray[np.int8]:
+def _name_colours(lab: _Array) -> NDArray[np.int8]:
     """The `Colour` of each pixel, -1 for those that have no name, such as skin."""
     lightness, chroma = lab[..., 0], np.hypot(lab[..., 1], lab[..., 2])
     hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1])) % 360

@@ -145,7 +145,7 @@ class BackupFile:
         """A member that is no database, whole; None where the backup has none. Raises `UnusableBackup`."""
         if name not in self.manifest.members:
             return None
-        return b"".join(self._verified(name))
+        return b"".join(self._verify(name))
 
     def extract(self, name: str, target: Path) -> bool:
         """Writes a member to the new file `target`, for its owner alone; returns whether the backup has it. Raises
@@ -153,11 +153,11 @@ class BackupFile:
         if name not in self.manifest.members:
             return False
         with private_file(target) as file:
-            for chunk in self._verified(name):
+            for chunk in self._verify(name):
                 file.write(chunk)
         return True
 
-    def _verified(self, name: str) -> Iterator[bytes]:
+    def _verify(self, name: str) -> Iterator[bytes]:
         wanted_size, wanted = self.manifest.members[name]
         size, digest = 0, hashlib.sha256()
         with self._damage_named(), self._archive.open(name) as member:

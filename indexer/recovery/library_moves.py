@@ -24,7 +24,7 @@ class LibraryMoves:
 
     pairs: tuple[tuple[PurePath, PurePath], ...] = ()
 
-    def moved(self, path: str) -> str:
+    def move(self, path: str) -> str:
         """Where `path` is now; the deepest old folder counts."""
         here = PurePath(path)
         for old, new in sorted(self.pairs, key=lambda pair: len(pair[0].parts), reverse=True):
@@ -39,7 +39,7 @@ class LibraryMoves:
             if not any(old == PurePath(one) or old in PurePath(one).parents for one in libraries):
                 known = ", ".join(libraries) or "none"
                 raise SetupError(f"the backup has no library {old}", hint=f"its libraries are: {known}")
-        after = [PurePath(self.moved(one)) for one in libraries]
+        after = [PurePath(self.move(one)) for one in libraries]
         for number, one in enumerate(after):
             if any(one == other or one in other.parents or other in one.parents for other in after[number + 1 :]):
                 raise SetupError(f"two libraries of the backup would be one, {one}", hint="name a folder for each")
@@ -56,7 +56,7 @@ def move_in_catalogue(path: Path, moves: LibraryMoves) -> None:
     try:
         with connection:
             for root_id, old in connection.execute("SELECT id, path FROM root").fetchall():
-                new = os.fsencode(moves.moved(os.fsdecode(old)))
+                new = os.fsencode(moves.move(os.fsdecode(old)))
                 connection.execute("UPDATE root SET path = ? WHERE id = ?", (new, root_id))
             connection.execute("UPDATE root SET device = NULL")
             connection.execute("DELETE FROM scan_request")
@@ -67,7 +67,7 @@ def move_in_catalogue(path: Path, moves: LibraryMoves) -> None:
 def move_in_remembered(stored: bytes, moves: LibraryMoves) -> bytes:
     """Raises `ValueError`, `TypeError` or `LookupError` where it is not what recollect writes."""
     remembered = json.loads(stored)
-    remembered["libraries"] = [moves.moved(str(one)) for one in remembered["libraries"]]
+    remembered["libraries"] = [moves.move(str(one)) for one in remembered["libraries"]]
     return json.dumps(remembered, indent=1).encode("ascii")
 
 
@@ -76,7 +76,7 @@ def move_in_journal(lines: Iterator[bytes], moves: LibraryMoves) -> Iterator[byt
     for line in lines:
         try:
             entry = json.loads(line)
-            entry["path"] = moves.moved(str(entry["path"]))
+            entry["path"] = moves.move(str(entry["path"]))
         except (ValueError, TypeError, LookupError):
             yield line
         else:
@@ -87,7 +87,7 @@ def move_in_settings_file(text: str, moves: LibraryMoves) -> str:
     """`text` itself where nothing in it changes, else the same settings without comments. `data_dir` is left out: it is
     the old machine's. Raises `tomllib.TOMLDecodeError`."""
     before = tomllib.loads(text)
-    after = {name: _moved_setting(name, value, moves) for name, value in before.items() if name != "data_dir"}
+    after = {name: _move_setting(name, value, moves) for name, value in before.items() if name != "data_dir"}
     if after == before:
         return text
     return "# From a backup; comments are left out.\n" + "".join(
@@ -95,10 +95,10 @@ def move_in_settings_file(text: str, moves: LibraryMoves) -> str:
     )
 
 
-def _moved_setting(name: str, value: Any, moves: LibraryMoves) -> Any:
+def _move_setting(name: str, value: Any, moves: LibraryMoves) -> Any:
     if name not in _PATH_SETTINGS:
         return value
-    return [moves.moved(str(one)) for one in value] if isinstance(value, list) else moves.moved(str(value))
+    return [moves.move(str(one)) for one in value] if isinstance(value, list) else moves.move(str(value))
 
 
 def _toml(value: Any) -> str:

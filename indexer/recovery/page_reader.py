@@ -153,12 +153,12 @@ def _pages_in_wal(path: Path) -> Iterator[tuple[int, bytes]]:
     which has other salts, ends it; a page that is damaged within is seen when it is read."""
     try:
         with path.open("rb") as file:
-            yield from _committed(file)
+            yield from _committed_pages(file)
     except FileNotFoundError:
         return
 
 
-def _committed(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def _committed_pages(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     header = file.read(_WAL_HEADER_BYTES)
     if len(header) < _WAL_HEADER_BYTES or struct.unpack_from(">I", header, 8)[0] != PAGE_BYTES:
         return

@@ -193,7 +193,7 @@ def _take_over_row(row: Row, tables: dict[str, _Table], counts: Counter[str]) ->
     if name is None:
         return
     table = tables[name]
-    values = table.named(row)
+    values = table.with_columns(row)
     try:
         if name == "photo":
             _store_photo(table, values, counts)
@@ -247,7 +247,7 @@ class _Table:
         self._columns = [one["name"] for one in columns if one["hidden"] == 0]
         self._key = ", ".join(one["name"] for one in columns if one["pk"])
 
-    def named(self, row: Row) -> dict[str, Any]:
+    def with_columns(self, row: Row) -> dict[str, Any]:
         """The row's values by their columns; an older catalogue's has fewer."""
         row_id, values = row
         named = dict(zip(self._columns, values, strict=False))

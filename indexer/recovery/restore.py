@@ -104,7 +104,7 @@ def _unpack(backup: BackupFile, folder: Path, moves: LibraryMoves) -> Restored:
     photos, libraries = _check_catalogue(backup, folder / CATALOGUE, moves)
     has_thumbnails = backup.extract(THUMBNAILS, folder / THUMBNAILS)
     if has_thumbnails:
-        with _opened(backup, folder / THUMBNAILS, THUMBNAIL_MIGRATIONS):
+        with _open_database(backup, folder / THUMBNAILS, THUMBNAIL_MIGRATIONS):
             pass
     if backup.extract(JOURNAL, folder / f"{JOURNAL}.old"):
         with (folder / f"{JOURNAL}.old").open("rb") as lines, private_file(folder / JOURNAL) as journal:
@@ -114,7 +114,7 @@ def _unpack(backup: BackupFile, folder: Path, moves: LibraryMoves) -> Restored:
         if (stored := backup.read_small(name)) is None:
             continue
         with private_file(folder / name) as file:
-            file.write(_moved_remembered(backup, stored, moves) if name == REMEMBERED else stored)
+            file.write(_move_remembered(backup, stored, moves) if name == REMEMBERED else stored)
     text = _settings_text(backup, moves)
     if text is not None:
         with private_file(folder / KEPT_SETTINGS) as file:
@@ -124,7 +124,7 @@ def _unpack(backup: BackupFile, folder: Path, moves: LibraryMoves) -> Restored:
 
 def _check_catalogue(backup: BackupFile, path: Path, moves: LibraryMoves) -> tuple[int, tuple[Path, ...]]:
     """Brings it up to date, too; returns its photos and its libraries, moved."""
-    with _opened(backup, path, CATALOGUE_MIGRATIONS):
+    with _open_database(backup, path, CATALOGUE_MIGRATIONS):
         pass
     try:
         move_in_catalogue(path, moves)
@@ -136,7 +136,7 @@ def _check_catalogue(backup: BackupFile, path: Path, moves: LibraryMoves) -> tup
 
 
 @contextmanager
-def _opened(backup: BackupFile, path: Path, migrations: tuple[Migration, ...]) -> Iterator[Database]:
+def _open_database(backup: BackupFile, path: Path, migrations: tuple[Migration, ...]) -> Iterator[Database]:
     """A database out of a backup, migrated and checked. A trigger or a view that is not ours would be somebody else's
     program, and is not run."""
     try:
@@ -173,7 +173,7 @@ def _our_programs(path: Path, migrations: tuple[Migration, ...]) -> set[str]:
     return ours
 
 
-def _moved_remembered(backup: BackupFile, stored: bytes, moves: LibraryMoves) -> bytes:
+def _move_remembered(backup: BackupFile, stored: bytes, moves: LibraryMoves) -> bytes:
     try:
         return move_in_remembered(stored, moves)
     except (ValueError, TypeError, LookupError) as error:

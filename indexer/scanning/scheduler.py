@@ -75,7 +75,7 @@ class ScanScheduler:
 
     def problems_of(self, roots: Sequence[Path]) -> tuple[Reason, ...]:
         """As `problems`, of these roots alone."""
-        reasons = [one.held_back for root in roots if (one := self._known(root)) is not None and one.held_back]
+        reasons = [one.held_back for root in roots if (one := self._scanner_of(root)) is not None and one.held_back]
         return tuple(dict.fromkeys(reasons))
 
     @property
@@ -109,7 +109,7 @@ class ScanScheduler:
     async def scan_now(self, roots: Sequence[Path] = ()) -> None:
         """Scans these roots, or all, without waiting for their time; returns when a scan is over that began after this
         was called. A root that is not known yet is scanned from now on. Only while `run` does."""
-        chosen = [self._known(root) or self._add(root) for root in roots] or list(self._roots.values())
+        chosen = [self._scanner_of(root) or self._add(root) for root in roots] or list(self._roots.values())
         async with asyncio.TaskGroup() as scans:
             for one in chosen:
                 scans.create_task(one.scan_now())
@@ -119,7 +119,7 @@ class ScanScheduler:
         for one in self._roots.values():
             one.request_scan()
 
-    def _known(self, root: Path) -> RootScanner | None:
+    def _scanner_of(self, root: Path) -> RootScanner | None:
         """The scanner of `root`."""
         real = root.resolve()
         for known, one in self._roots.items():

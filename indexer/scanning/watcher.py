@@ -146,11 +146,11 @@ class PathDebouncer:
                 gone.append(relative)
             elif stat.S_ISDIR(state[0]):
                 self._unseen.update(self._files_in(relative))
-                self._unseen.update(self._lost_below(relative))
+                self._unseen.update(self._missing_below(relative))
             elif stat.S_ISREG(state[0]) and self._is_library_photo(relative):
                 present.append(relative)
             elif not self._rules.is_photo_name(name):
-                self._unseen.update(self._lost_below(relative))
+                self._unseen.update(self._missing_below(relative))
         return self._note_present(present) + self._note_gone(gone)
 
     def _inode_of_root(self) -> tuple[int, int] | None:
@@ -206,7 +206,7 @@ class PathDebouncer:
             for listing in batch.listings:
                 yield from (os.path.join(listing.folder, name) for name in listing.names)
 
-    def _lost_below(self, path: bytes) -> Iterator[bytes]:
+    def _missing_below(self, path: bytes) -> Iterator[bytes]:
         """The known photos below a path that are not there: where another folder took the place of one, no report says
         what was in that."""
         for known in self._catalogue.scans.present_below(self._root, path):

@@ -115,10 +115,10 @@ def facets_all(
     kept = [one for one, answer in answers if answer.total and not answer.dropped]
     fallback = parts[0] if answers[0][1].total else _time_alone(query)
     counted = [count_facets(one, names, _ALL_VALUES) for one in kept or [fallback]]
-    return {name: _added(name, [counts[name] for counts in counted], limit) for name in names}
+    return {name: _sum_counts(name, [counts[name] for counts in counted], limit) for name in names}
 
 
-def _added(name: str, counted: Sequence[tuple[FacetCount, ...]], limit: int) -> tuple[FacetCount, ...]:
+def _sum_counts(name: str, counted: Sequence[tuple[FacetCount, ...]], limit: int) -> tuple[FacetCount, ...]:
     totals: dict[str, int] = {}
     for counts in counted:
         for one in counts:

@@ -170,16 +170,20 @@ class Part(NamedTuple):
     end: int
 
 
-def _folded(table: str) -> list[str]:
+def _fold_words(table: str) -> list[str]:
     return [fold(word) for word in table.split()]
 
 
 #: Every form of the nouns, and whether what stands before it has to be known.
 _FORMS = MappingProxyType(
-    {word.removeprefix("-") + ending: word.startswith("-") for ending in reversed(_ENDINGS) for word in _folded(_NOUNS)}
+    {
+        word.removeprefix("-") + ending: word.startswith("-")
+        for ending in reversed(_ENDINGS)
+        for word in _fold_words(_NOUNS)
+    }
 )
-_HEADS = frozenset((*_folded(_BEGINNINGS), *_FORMS))
-_UNDIVIDED = frozenset(_folded(_WHOLE))
+_HEADS = frozenset((*_fold_words(_BEGINNINGS), *_FORMS))
+_UNDIVIDED = frozenset(_fold_words(_WHOLE))
 
 
 def _english() -> dict[str, tuple[tuple[str, int], ...]]:
@@ -200,11 +204,11 @@ def parts(word: str) -> tuple[Part, ...]:
     if len(word) < SHORTEST_COMPOUND or has_digit(word):
         return ()
     if listed := _LISTED.get(stem(word)):
-        return tuple(_listed(word, *one) for one in listed)
+        return tuple(_listed_part(word, *one) for one in listed)
     return tuple(_german(word))
 
 
-def _listed(word: str, kind: str, start: int) -> Part:
+def _listed_part(word: str, kind: str, start: int) -> Part:
     """A part of a listed compound; one at its end has the endings of the word."""
     end = start + len(kind)
     end = end if end < len(word) - _LONGEST_ENDING else len(word)

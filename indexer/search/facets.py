@@ -11,6 +11,7 @@ from rapidfuzz import fuzz, process
 from indexer.search import Filter
 from indexer.search.aliases import spelt_out
 from indexer.search.arrays import Ints
+from indexer.search.tokens import quote
 from indexer.text import words
 
 FACETS = ("year", "month", "camera", "lens", "place", "folder", "person", "tag", "type", "rating")
@@ -40,7 +41,7 @@ class Facet:
             self._folded = known + tuple(f" {' '.join(words(value))} " for value in self.values[len(known) :])
         return self._folded
 
-    def grown(self, values: Mapping[int, str]) -> Facet:
+    def with_values(self, values: Mapping[int, str]) -> Facet:
         """With more values by code."""
         codes = np.concatenate([self.codes, np.fromiter(values, np.int32)])
         return Facet(codes, (*self.values, *values.values()), self._folded)
@@ -66,10 +67,10 @@ def matching_values(known: Facet, wanted: str) -> list[int]:
     same = [place for place, folded in enumerate(known.folded) if folded == whole]
     containing = same or [place for place, folded in enumerate(known.folded) if whole in folded]
     beginning = containing or [place for place, folded in enumerate(known.folded) if start in folded]
-    return beginning or _spelt_otherwise(known, wanted)
+    return beginning or _match_spelt_out(known, wanted)
 
 
-def _spelt_otherwise(known: Facet, wanted: str) -> list[int]:
+def _match_spelt_out(known: Facet, wanted: str) -> list[int]:
     """The values that have the words of a filter with umlauts spelt out, on either side: Müller and Mueller."""
     inner = f" {' '.join(words(spelt_out(wanted) or wanted))} "
     spelt = ((place, spelt_out(value) or value) for place, value in enumerate(known.values))
@@ -82,9 +83,5 @@ def nearest_values(known: Facet, item: Filter) -> dict[str, tuple[str, ...]]:
     found = process.extract(
         wanted, known.folded, scorer=fuzz.WRatio, processor=str.strip, limit=3, score_cutoff=_NEAREST_FROM
     )
-    near = tuple(f"{item.name}:{_quoted(known.values[place])}" for _, _, place in found)
-    return {f"{item.name}:{_quoted(item.value)}": near} if near else {}
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if " " in value else value
+    near = tuple(f"{item.name}:{quote(known.values[place])}" for _, _, place in found)
+    return {f"{item.name}:{quote(item.value)}": near} if near else {}

@@ -127,7 +127,7 @@ def folded_text(field: str, text: str) -> str:
     return index_word(text) if field == APPEARANCE else " ".join(words(text))
 
 
-def quantised(vector: Sequence[float]) -> bytes:
+def quantise(vector: Sequence[float]) -> bytes:
     """A vector as int8: a quarter of the memory, and cosines within about 0.005 of the exact ones."""
     largest = max(map(abs, vector), default=0.0) or 1.0
     return array("b", (round(127 * value / largest) for value in vector)).tobytes()
@@ -156,7 +156,7 @@ def _weighted_texts(document: SearchDocument) -> Iterator[tuple[str, str, float]
                 yield from (("keywords", text, FIELD_WEIGHTS["person_caption"]) for text in document.added_words)
             case "taken_at":
                 if document.taken_at:
-                    yield field, _spoken(document.taken_at, document.taken_precision), weight
+                    yield field, _date_words(document.taken_at, document.taken_precision), weight
             case "camera":
                 yield field, document.camera.removeprefix(_APPLE_PREFIX), weight
                 yield from ((field, name, weight) for name in document.camera_names)
@@ -222,7 +222,7 @@ def _levels(folder: str) -> tuple[str, ...]:
     return tuple(accumulate(filter(None, folder.split("/")), "{}/{}".format))
 
 
-def _spoken(moment: datetime, precision: DatePrecision) -> str:
+def _date_words(moment: datetime, precision: DatePrecision) -> str:
     """Year and month, so that "july 2019" finds its photos; the year alone where no more is known."""
     if precision is DatePrecision.YEAR:
         return f"{moment.year}"

@@ -80,7 +80,7 @@ def near_circle(value: str) -> tuple[Position, float]:
     return Position(float(latitude), float(longitude)), float(radius.removesuffix("km"))
 
 
-def checked(name: str, value: str, *, now: date) -> str:
+def canonical_value(name: str, value: str, *, now: date) -> str:
     """The canonical value of the filter `name`. Raises `FilterError`."""
     return _CHECKS[name](value.strip(), now)
 

@@ -89,7 +89,7 @@ class _Packed:
         arrays = self.places.nbytes + self.scores.nbytes + self.evidence.nbytes
         return arrays + _OVERHEAD_BYTES + _WORD_BYTES * len(self.rest.kinds)
 
-    def unpacked(self) -> Group:
+    def unpack(self) -> Group:
         scores, evidence = np.zeros(self.photos, np.float32), np.zeros(self.photos, np.float32)
         scores[self.places], evidence[self.places] = self.scores, self.evidence
         return replace(self.rest, scores=scores, evidence=evidence)
@@ -116,7 +116,7 @@ class GroupCache:
                 self._state = state
             packed = self._groups.get(key)
         if packed is not None:
-            return packed.unpacked()
+            return packed.unpack()
         group = make()
         packed = _Packed.of(group)
         with self._lock:

@@ -66,7 +66,7 @@ class Lexicon(Protocol):
     def beginning_with(self, prefix: str) -> list[str]:
         """The words that begin with `prefix`, in order."""
 
-    def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
+    def words_with_alias(self, kind: AliasKind, text: str) -> tuple[str, ...]:
         """The words that have this alias."""
 
     def languages(self) -> tuple[str, ...]:
@@ -110,16 +110,16 @@ class Matcher:
         self._names = lookup.names
         self._source = source
 
-    def groups(self, query: Query, *, mend: bool = False) -> list[Group]:
-        """One group for each word that says something; with `mend`, words that are known are corrected as well."""
+    def groups(self, query: Query, *, correct_known: bool = False) -> list[Group]:
+        """One group for each word that says something; with `correct_known`, words of the index are corrected too."""
         terms = terms_of(query)
-        joined = self._joined(terms)
+        joined = self._join_neighbours(terms)
         right = frozenset(query.meant)
         looks = looks_of_terms(terms)
         groups = []
         for place, term in enumerate(terms):
-            told = term, tuple(joined.get(place, ())), term.words[0] in right, mend
-            groups.append(self._source(told, partial(self._group, *told)))
+            arguments = term, tuple(joined.get(place, ())), term.words[0] in right, correct_known
+            groups.append(self._source(arguments, partial(self._group, *arguments)))
         beside = len(looks) < len(terms)
         return [
             self._with_looks(group, looks[place], beside=beside) if place in looks else group
@@ -130,62 +130,65 @@ class Matcher:
         """The photos in which the words of `text` follow one another."""
         parts = words(text)
         if len(parts) == 1 and parts[0] in self._names.word_codes:  # its photos are at hand
-            return self._known(text, {parts[0]: _PHRASE}, phrase=parts)
+            return self._group_of(text, {parts[0]: _PHRASE}, phrase=parts)
         mask = self._lookup.full_text(parts)
         best, evidence = mask * np.float32(_SERIAL), mask * GIVEN
         telling = [part for part in parts if part not in STOP_WORDS] or list(parts)
-        known = [self._known(part, {part: _PHRASE}) for part in telling if part in self._names.word_codes]
+        known = [self._group_of(part, {part: _PHRASE}) for part in telling if part in self._names.word_codes]
         if known:
             best = np.where(mask, np.maximum(np.minimum.reduce([part.scores for part in known]), best), np.float32(0))
             evidence = mask * np.minimum.reduce([part.evidence for part in known])
         return Group(text, best, evidence, phrase=parts)
 
-    def excluded(self, text: str) -> Mask:
+    def exclusion_mask(self, text: str) -> Mask:
         """The photos that a `-word` or `-"phrase"` takes away: the word, its forms and what it is a part of."""
         parts = words(text)
         if len(parts) == 1 and not is_serial(parts[0]):
-            return self._codes_scores(dict.fromkeys((*self._forms(parts[0]), *self._compounds(parts[0])), EXACT)) > 0
+            found = self._codes(dict.fromkeys((*self._forms(parts[0]), *self._compounds(parts[0]))))
+            return self._lookup.scores(found, np.full(len(found), EXACT, np.float32)) > 0
         return self._lookup.full_text(parts)
 
-    def _group(self, term: Term, joined: Iterable[str], is_right: bool, mend: bool) -> Group:
+    def _group(self, term: Term, joined: Iterable[str], is_right: bool, correct_known: bool) -> Group:
         if len(term.words) > 1:
             return self.phrase(term.typed)
         word = term.words[0]
         if is_serial(word):
             return self._serial(term)
-        qualities = self._meant(term, joined)
+        qualities = self._word_qualities(term, joined)
         kinds = {text: _KINDS.get(quality, "exact") for text, quality in qualities.items()}
         beginning = self._names.beginning_with(word) if term.prefix else []
-        qualities = {**dict.fromkeys(beginning, PREFIX), **_no_worse(qualities, beginning)}
+        begun = dict.fromkeys(beginning, PREFIX)
+        qualities = begun | {text: max(quality, begun.get(text, 0)) for text, quality in qualities.items()}
         corrected: tuple[str, ...] = ()
         rare = self._looks_mistaken(word, qualities)
-        if not is_right and (mend or not qualities or rare):
-            mended = self._mended(term, at_least=1 if mend or not rare else MISTAKE_RATIO * self._frequency([word]))
-            corrected = tuple(text for text in mended if text not in qualities)
-            meant = ((self._meant(Term(text, (text,)), ()), worth) for text, worth in mended.items())
-            mended = {other: worth * quality for own, worth in meant for other, quality in own.items()}
-            kinds.update(dict.fromkeys(mended.keys() - qualities.keys(), "typo"))
-            qualities = {**mended, **qualities}
+        if not is_right and (correct_known or not qualities or rare):
+            at_least = 1 if correct_known or not rare else MISTAKE_RATIO * self._frequency([word])
+            nearest = self._corrections(term, at_least=at_least)
+            corrected = tuple(text for text in nearest if text not in qualities)
+            own = ((self._word_qualities(Term(text, (text,)), ()), worth) for text, worth in nearest.items())
+            others = {other: worth * quality for of_word, worth in own for other, quality in of_word.items()}
+            kinds.update(dict.fromkeys(others.keys() - qualities.keys(), "typo"))
+            qualities = {**others, **qualities}
         if not qualities:
-            return self._guessed(term)
+            return self._guess(term)
         prefix = word if term.prefix else ""
-        group = self._known(term.typed, qualities, kinds=kinds, prefix=prefix, corrected=corrected)
+        group = self._group_of(term.typed, qualities, kinds=kinds, prefix=prefix, corrected=corrected)
         return replace(group, parts=part_keys(word)) if "part" in kinds.values() else group
 
     def _with_looks(self, group: Group, looks: Sequence[str], *, beside: bool) -> Group:
         """With the photos that look so, and those whose texts say it in English."""
-        told = {form: SYNONYM for look in looks for form in self._forms(look)}
-        named = self._known(group.typed, told)
+        names = {form: SYNONYM for look in looks for form in self._forms(look)}
+        named = self._group_of(group.typed, names)
         # Where texts have the word itself, its name in English is another word.
         share = np.where((named.evidence < GIVEN) & group.scores.any(), np.float32(OTHER_WORD * SYNONYM), np.float32(1))
         scores = np.maximum(group.scores, named.scores)
         evidence = np.maximum(group.evidence, named.evidence * share)
-        kinds = {**dict.fromkeys(told, "synonym"), **group.kinds}
+        kinds = {**dict.fromkeys(names, "synonym"), **group.kinds}
         said = scores > 0
         for look in looks:
             if (word := index_word(look)) not in self._names.word_codes:
                 continue
-            seen = self._known(look, {word: EXACT})
+            seen = self._group_of(look, {word: EXACT})
             counted = (seen.scores >= (_LEAST_BESIDE if beside else 0)).astype(np.float32)
             if is_colour(look) and not beside:
                 counted *= _COLOUR_ALONE
@@ -194,15 +197,15 @@ class Matcher:
             kinds[word] = "exact"
         return replace(group, scores=scores, evidence=evidence, kinds=kinds, optional=True, said=said)
 
-    def _guessed(self, term: Term) -> Group:
+    def _guess(self, term: Term) -> Group:
         """A word that is nothing: perhaps two words, perhaps one in the middle of the query that is being typed."""
         word = term.words[0]
         if halves := self._halves(word):
             return replace(self.phrase(" ".join(halves)), typed=term.typed)
         beginning = self._names.beginning_with(word) if len(word) >= _UNFINISHED_FROM else []
-        return self._known(term.typed, dict.fromkeys(beginning, PREFIX), prefix=word if beginning else "")
+        return self._group_of(term.typed, dict.fromkeys(beginning, PREFIX), prefix=word if beginning else "")
 
-    def _meant(self, term: Term, joined: Iterable[str]) -> dict[str, float]:
+    def _word_qualities(self, term: Term, joined: Iterable[str]) -> dict[str, float]:
         """The word, its forms, its synonyms and what it is a part of, as far as the index has them."""
         word = term.words[0]
         qualities = dict.fromkeys(self._compounds(word), PART)
@@ -240,19 +243,19 @@ class Matcher:
         """The word without its umlauts, and with those that it stands for: "Öl" and "Oel"."""
         word = term.words[0]
         spelt = {other for one in term.typed.split() if fold(one) == word and (other := spelt_out(one))}
-        others = {*spelt, with_umlauts(word), *self._names.aliased(AliasKind.SPELLING, word)} - {""}
+        others = {*spelt, with_umlauts(word), *self._names.words_with_alias(AliasKind.SPELLING, word)} - {""}
         yield from (form for other in others for form in self._forms(other))
 
     def _compounds(self, word: str) -> Iterator[str]:
         """What `word` is a part of: "Torte" of "Geburtstagstorte"."""
         for key in part_keys(word) if len(word) >= _PART_FROM else ():
-            known = self._names.aliased(AliasKind.PART, key)
+            known = self._names.words_with_alias(AliasKind.PART, key)
             yield from (compound for compound in known if compound in self._names.word_codes)
 
     def _looks_mistaken(self, word: str, qualities: dict[str, float]) -> bool:
         return bool(edits_allowed(word)) and qualities.get(word) == EXACT and self._frequency([word]) <= RARE
 
-    def _mended(self, term: Term, *, at_least: int) -> dict[str, float]:
+    def _corrections(self, term: Term, *, at_least: int) -> dict[str, float]:
         """The nearest words that stand in so many photos, the most frequent first."""
         names = self._names
         near = corrections(term.words[0], names.words_sorted, names.beginning_with, prefix=term.prefix)
@@ -263,7 +266,7 @@ class Matcher:
         kept = [(text, distance) for frequency, (text, distance) in ranked if frequency >= at_least][:_MOST_CORRECTIONS]
         return {text: ONE_EDIT if distance == 1 else TWO_EDITS for text, distance in kept}
 
-    def _joined(self, terms: Sequence[Term]) -> dict[int, list[str]]:
+    def _join_neighbours(self, terms: Sequence[Term]) -> dict[int, list[str]]:
         """Words written apart that the index has as one: "skate board" finds "skateboard"."""
         joined: dict[int, list[str]] = {}
         for place, (left, right) in enumerate(pairwise(terms)):
@@ -289,7 +292,7 @@ class Matcher:
         prefix = word if term.prefix else ""
         return Group(term.typed, mask * np.float32(_SERIAL), mask * GIVEN, {word: "exact"}, prefix)
 
-    def _known(self, typed: str, qualities: Mapping[str, float], **more: Any) -> Group:
+    def _group_of(self, typed: str, qualities: Mapping[str, float], **more: Any) -> Group:
         """The group of these words of the index."""
         return Group(typed, *scores_and_evidence(qualities, self._matches), **more)
 
@@ -299,9 +302,6 @@ class Matcher:
     def _codes(self, texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         return np.fromiter(map(self._names.word_codes.__getitem__, texts), np.int32)
 
-    def _codes_scores(self, qualities: Mapping[str, float]) -> Floats:
-        return self._lookup.scores(self._codes(qualities), np.fromiter(qualities.values(), np.float32))
-
     def _frequency(self, texts: Sequence[str]) -> int:
         return int(self._lookup.frequencies(self._codes(texts)).sum())
 
@@ -310,11 +310,6 @@ def _either(one: Floats, other: Floats) -> Floats:
     """Of two independent pieces of evidence; the better one where one is certain."""
     together = 1 - (1 - np.minimum(one, 1)) * (1 - np.minimum(other, 1))
     return np.asarray(np.maximum(np.maximum(one, other), together), np.float32)
-
-
-def _no_worse(qualities: dict[str, float], beginning: Iterable[str]) -> dict[str, float]:
-    begun = set(beginning)
-    return {text: max(quality, PREFIX) if text in begun else quality for text, quality in qualities.items()}
 
 
 def terms_of(query: Query) -> list[Term]:

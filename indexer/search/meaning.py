@@ -55,7 +55,7 @@ class Tower(Protocol):
     def embed_each(self, texts: Sequence[str]) -> Sequence[NDArray[np.float32] | None]:
         """As `embed` of each."""
 
-    def known(self, word: str) -> bool:
+    def knows(self, word: str) -> bool:
         """Whether it has seen the folded `word`."""
 
 
@@ -96,7 +96,7 @@ class Meaning:
         self._lock = threading.Lock()
         self._looked = False
         self._tower: Tower | None = None
-        self._vector = lru_cache(maxsize=_REMEMBERED_QUERIES)(self._embedded)
+        self._vector = lru_cache(maxsize=_REMEMBERED_QUERIES)(self._embed)
         self._words: dict[str, NDArray[np.float32] | None] = {}
         self._neighbours = lru_cache(maxsize=_REMEMBERED_NEIGHBOURS)(_Neighbours)
 
@@ -104,7 +104,7 @@ class Meaning:
     def of_bundle(cls, bundle: Path) -> Self:
         """By the text tower of a model bundle; one that is damaged is said in the log and left alone."""
 
-        def opened() -> Tower | None:
+        def open_tower() -> Tower | None:
             from captioner import TextTower
 
             try:
@@ -113,7 +113,7 @@ class Meaning:
                 log.warning("searching by words only, not by meaning: %s", error)
                 return None
 
-        return cls(opened)
+        return cls(open_tower)
 
     def with_vector(self, query: Query, names: Callable[[], frozenset[str]] = frozenset) -> Query:
         """`query` with its vector, where it has words that the tower knows and no vector yet.
@@ -126,11 +126,11 @@ class Meaning:
         if tower is None:
             return query
         texts = [word for text in (*query.phrases, *query.words) for word in words(text)]
-        if texts and query.words and query.prefix_last and not tower.known(texts[-1]):
+        if texts and query.words and query.prefix_last and not tower.knows(texts[-1]):
             texts.pop()  # still being typed
         proper = names()
         texts = [word for word in texts if word not in proper and not _is_number(word)]
-        known = tuple(word for word in texts if word not in STOP_WORDS and tower.known(word))
+        known = tuple(word for word in texts if word not in STOP_WORDS and tower.knows(word))
         vector = self._vector(" ".join(texts)) if known else None
         if vector is None:
             return query
@@ -175,7 +175,7 @@ class Meaning:
                     self._looked = True
         return self._tower
 
-    def _embedded(self, text: str) -> NDArray[np.float32] | None:
+    def _embed(self, text: str) -> NDArray[np.float32] | None:
         tower = self._current()
         return tower.embed(text) if tower else None
 

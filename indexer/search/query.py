@@ -19,9 +19,9 @@ from datetime import date
 
 from indexer.message import Message
 from indexer.search import Filter, FilterError, Query, Sort
-from indexer.search.filters import FILTER_NAMES, SIMILAR, TIME, UNDATED, WORDS, checked, nearest_name
+from indexer.search.filters import FILTER_NAMES, SIMILAR, TIME, UNDATED, WORDS, canonical_value, nearest_name
 from indexer.search.time_words import Reading, TimeReader
-from indexer.search.tokens import STOP_WORDS, Token, tokenize
+from indexer.search.tokens import STOP_WORDS, Token, quote, tokenize
 from indexer.text import clean, words
 
 MAX_CHARS = 2000
@@ -181,7 +181,7 @@ def _is_filter(name: str, value: str) -> bool:
     nearest = nearest_name(name)
     if nearest is None:
         return False
-    meant = f"{nearest}:{_quoted(value)}"
+    meant = f"{nearest}:{quote(value)}"
     raise FilterError(
         Message(
             'there is no filter "%(name)s:"; did you mean %(meant)s? To look for the text itself, put it in quotes: '
@@ -201,7 +201,7 @@ def _read_filter(name: str, value: str, minus: bool, parts: _Parts, now: date, r
         raise FilterError(
             Message("%(name)s: needs a value, such as %(name)s:%(example)s", name=name, example=_EXAMPLES[name])
         )
-    value = _time(value, now, reader) if name == TIME else checked(name, value, now=now)
+    value = _time(value, now, reader) if name == TIME else canonical_value(name, value, now=now)
     if name not in {"sort", SIMILAR}:
         parts.filters.append(Filter(name, value, minus))
     elif minus:
@@ -225,13 +225,9 @@ def _time(value: str, now: date, reader: TimeReader) -> str:
                 'time:"last summer"',
                 value=value,
             ),
-            suggestion=f"{WORDS}:{_quoted(value)}",
+            suggestion=f"{WORDS}:{quote(value)}",
         )
     return found
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if " " in value or not value else value
 
 
 _EXAMPLES = {

@@ -104,7 +104,7 @@ class Match:
         """How many of them are sure."""
         return self.total if self.sure is None else int(np.count_nonzero(self.sure))
 
-    def missed(self, meant: Sequence[str], place: int) -> tuple[str, ...]:
+    def missing_words(self, meant: Sequence[str], place: int) -> tuple[str, ...]:
         """Those of the query's words `meant` that no text of the photo at `place` holds."""
         held = {word for group in self.groups if group.scores[place] for word in words(group.typed)}
         return tuple(word for word in dict.fromkeys(meant) if word not in held)
@@ -127,7 +127,7 @@ class RankingContext:
     count: int
     cosines: Floats
     frequency: Callable[[Group], int] = lambda group: group.frequency
-    supported: EvidenceCheck | None = None  # without it every look is taken for supported
+    check_evidence: EvidenceCheck | None = None  # without it every look is taken for supported
 
 
 def rank(query: Query, context: RankingContext, *, fall_back: bool = True) -> Match:
@@ -138,18 +138,18 @@ def rank(query: Query, context: RankingContext, *, fall_back: bool = True) -> Ma
     """
     passing = context.passing
     for text in query.excluded:
-        passing = passing & ~context.matcher.excluded(text)
+        passing = passing & ~context.matcher.exclusion_mask(text)
     phrases = [context.matcher.phrase(text) for text in query.phrases]
     for group in phrases:
         passing = passing & group.matching
     if query.vector is not None and not query.meant:
         query = replace(query, meant=_telling(query))
     context = replace(context, passing=passing, cosines=_of(context.cosines, passing))
-    match = _counted_first(query, _found(query, context, phrases, fall_back=fall_back), context)
+    match = _prefer_counts(query, _match(query, context, phrases, fall_back=fall_back), context)
     return _sure_first(query, match, context)
 
 
-def _found(query: Query, context: RankingContext, phrases: list[Group], *, fall_back: bool) -> Match:
+def _match(query: Query, context: RankingContext, phrases: list[Group], *, fall_back: bool) -> Match:
     if not context.cosines.any():
         return _complete_first(_by_words(replace(query, meant=()), context, phrases))
     match = _with_meaning(query, _by_words(query, context, phrases), context)
@@ -189,7 +189,7 @@ def _by_words(query: Query, context: RankingContext, phrases: list[Group]) -> Ma
     else:
         match = _all(phrases, groups, context)
         if not match.total and context.passing.any() and groups:
-            groups = context.matcher.groups(query, mend=True)
+            groups = context.matcher.groups(query, correct_known=True)
             match = replace(_all(phrases, groups, context), complete=None)
             match = match if match.total else _most(phrases, groups, context, _RELAXED)
     return replace(match, corrections={group.typed: group.corrected for group in groups if group.corrected})
@@ -205,7 +205,7 @@ def _all(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCont
     mask = complete if said.any() else _having([one for one in groups if not one.optional] or groups, passing)
     nowhere = tuple(look.typed for look in looks if not np.any(look.scores[mask])) if mask.any() else ()
     together = [*phrases, *groups]
-    return Match(mask, _weighted(together, mask, context), together, dropped=nowhere, complete=complete)
+    return Match(mask, _score(together, mask, context), together, dropped=nowhere, complete=complete)
 
 
 def _having(groups: Sequence[Group], passing: Mask, *, in_text: bool = False) -> Mask:
@@ -235,7 +235,7 @@ def _most(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCon
     covered[~passing] = 0
     mask = passing & (covered >= min(share, float(covered.max()) * _AS_MUCH))
     together = [*phrases, *known]
-    scores = _weighted(together, mask, context)
+    scores = _score(together, mask, context)
     best = int(np.argmax(scores))
     if share == _RELAXED:  # the words that are not said to be left out are clearly there
         for group in groups:
@@ -261,7 +261,7 @@ def _weights(groups: Sequence[Group], context: RankingContext) -> Floats:
     return weights_of([context.frequency(group) for group in groups], context.count)
 
 
-def _weighted(groups: Sequence[Group], mask: Mask, context: RankingContext) -> Floats:
+def _score(groups: Sequence[Group], mask: Mask, context: RankingContext) -> Floats:
     if not groups:
         return mask.astype(np.float32)
     places = np.flatnonzero(mask)
@@ -283,7 +283,7 @@ def _probabilities(group: Group, cosines: Floats, places: Ranks) -> Floats:
     return np.where(strengths > 0, found, np.float32(0))
 
 
-def _counted_first(query: Query, match: Match, context: RankingContext) -> Match:
+def _prefer_counts(query: Query, match: Match, context: RankingContext) -> Match:
     """Of photos that are as likely those come first that say how many."""
     if not query.counts or not match.total:
         return match
@@ -320,7 +320,9 @@ def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
     length = _length(query)
     if length < DESCRIPTION_FROM:
         near = _near(literal, _LEAST_COSINE, _NEAR_BEST)
-        near = near if context.supported is None else _supported(near, worded, cosines, context.supported)
+        near = (
+            near if context.check_evidence is None else _drop_unsupported(near, worded, cosines, context.check_evidence)
+        )
     else:
         near = _near(literal, _LEAST_COSINE_DESCRIBED, _NEAR_BEST_DESCRIBED)
     mask = worded | near
@@ -386,8 +388,8 @@ def _near(cosines: Floats, least: float, near_best: float, most: int = _MOST_BY_
     return near
 
 
-def _supported(near: Mask, worded: Mask, cosines: Floats, supported: EvidenceCheck) -> Mask:
+def _drop_unsupported(near: Mask, worded: Mask, cosines: Floats, check: EvidenceCheck) -> Mask:
     doubtful = np.flatnonzero(near & ~worded & (cosines < _SURE_COSINE))
     found = near.copy()
-    found[doubtful] = supported(doubtful)
+    found[doubtful] = check(doubtful)
     return found

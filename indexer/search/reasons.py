@@ -59,7 +59,9 @@ def hits_of(
     )
     by_look = match.cosines if match.cosines is not None else np.zeros(len(match.mask), np.float32)
     missed_and_own = {
-        place: (match.missed(meant, place), photo_texts.content_words) for place, photo_texts in rows if by_look[place]
+        place: (match.missing_words(meant, place), photo_texts.content_words)
+        for place, photo_texts in rows
+        if by_look[place]
     }
     near = meaning.near(
         {word for missed, _ in missed_and_own.values() for word in missed},
@@ -116,7 +118,7 @@ class Highlighter:
         for at in sorted(kinds):
             span = found[at]
             marked += self._parts_of(text, span) if kinds[at] == "part" else [(span.start, span.end)]
-        return Why(field, text, tuple(_joined(marked)), min(kinds.values(), key=_RANK.__getitem__))
+        return Why(field, text, tuple(_join_touching(marked)), min(kinds.values(), key=_RANK.__getitem__))
 
     def _parts_of(self, text: str, span: Span) -> list[tuple[int, int]]:
         """Where in `text` the parts of a word are that match; all of it where none does."""
@@ -154,7 +156,7 @@ def best_kind(kinds: Iterable[dict[str, str]]) -> dict[str, str]:
     return best
 
 
-def _joined(marked: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _join_touching(marked: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Neighbours with nothing between them as one span: the characters of a Chinese word, "DSC" and "0307"."""
     current: tuple[int, int] | None = None
     for start, end in marked:

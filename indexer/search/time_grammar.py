@@ -59,7 +59,7 @@ class TimeParts:
             self._day_of_month,
             self._relative,
             self._feast,
-            self._named,
+            self._named_period,
             self._year,
         ):
             if found := read(at):
@@ -67,7 +67,7 @@ class TimeParts:
         return None
 
     def year(self, at: int) -> int | None:
-        """The year that is told at `at`, with all four digits."""
+        """The year at `at`, written with all four digits."""
         word = self.word(at)
         return int(word) if len(word) == 4 and word.isascii() and word.isdigit() and self._is_year(int(word)) else None
 
@@ -83,10 +83,10 @@ class TimeParts:
     def _day(self, year: int, month: int, day: int) -> str:
         """ISO 8601; empty where there is no such day, or it was before photography or is yet to come."""
         try:
-            told = date(year, month, day)
+            moment = date(year, month, day)
         except ValueError:
             return ""
-        return told.isoformat() if OLDEST_YEAR <= year <= self.today.year + 1 else ""
+        return moment.isoformat() if OLDEST_YEAR <= year <= self.today.year + 1 else ""
 
     def _numeric(self, at: int) -> Part | None:
         word = self.word(at)
@@ -101,7 +101,7 @@ class TimeParts:
             orders = [(month, day), (day, month)] if month_first else [(day, month), (month, day)]
             if match[2] == ".":
                 orders = orders[:1]
-            fixed = next((told for one, other in orders if (told := self._day(year, other, one))), "")
+            fixed = next((found for one, other in orders if (found := self._day(year, other, one))), "")
         elif match := _MONTH_YEAR.fullmatch(word):
             fixed = self._day(int(match[2]), int(match[1]), 1)[:7]
         elif match := _DAY_MONTH.fullmatch(word):
@@ -116,8 +116,8 @@ class TimeParts:
 
     def _days_in_numbers(self, at: int, first: str, last: str, month: str, year: str | None) -> Part | None:
         """ "24.-26.12.2018"."""
-        told = self._full_year(year) if year else 2000
-        days = self._day(told, int(month), int(first)), self._day(told, int(month), int(last))
+        of_year = self._full_year(year) if year else 2000
+        days = self._day(of_year, int(month), int(first)), self._day(of_year, int(month), int(last))
         if not all(days):
             return None
         return (
@@ -191,7 +191,7 @@ class TimeParts:
         if (year := self.year(end)) is None:
             return part
         days_exist = self._day(year, int(month), days[-1]) or self._day(year, int(month), days[0])
-        return replace(part.dated(year, end + 1, self.word(end)), names=()) if days_exist else None
+        return replace(part.with_year(year, end + 1, self.word(end)), names=()) if days_exist else None
 
     def days_of_month(self, at: int) -> Part | None:
         """ "24. bis 26. dezember": the first day has its month from the last one."""
@@ -235,7 +235,7 @@ class TimeParts:
         first, _, last = days.partition("..")
         return Part(end, Kind.FEAST, yearly=(first, last or first), names=(name,))
 
-    def _named(self, at: int) -> Part | None:
+    def _named_period(self, at: int) -> Part | None:
         """Months, seasons, days of the week, parts of the day."""
         word = self.word(at)
         if month := lexicon.MONTHS.get(word):
@@ -268,7 +268,7 @@ class TimeParts:
     def _with_year(self, part: Part) -> Part:
         end = part.end + (self.word(part.end) in {"of", "in"} and self.year(part.end + 1) is not None)
         year = self.year(end)
-        return part if year is None else part.dated(year, end + 1, self.word(end))
+        return part if year is None else part.with_year(year, end + 1, self.word(end))
 
     def _season_year(self, part: Part) -> Part:
         """ "summer 2019", "summer of 69", "winter 2019/20"."""
@@ -285,7 +285,7 @@ class TimeParts:
         end = part.end + (behind == "of")
         match = _TWO_DIGITS.fullmatch(self.word(end))
         if match:
-            return part.dated(self._full_year(match[1]), end + 1, match[1])
+            return part.with_year(self._full_year(match[1]), end + 1, match[1])
         return part
 
     def _year(self, at: int) -> Part | None:
@@ -301,13 +301,13 @@ class TimeParts:
             return self._dates(at + 1, *[self.today - timedelta(lexicon.DAYS_AGO[word])] * 2)
         if word in lexicon.LAST or word in lexicon.THIS:
             return self._last_or_this(at + 1, last=word in lexicon.LAST)
-        ago = self._counted(at) if self.word(at + 2) == "ago" else None
+        ago = self._count_and_unit(at) if self.word(at + 2) == "ago" else None
         if ago:
             return self._ago(at + 3, *ago)
-        ago = self._counted(at + 1) if word == "vor" else None
+        ago = self._count_and_unit(at + 1) if word == "vor" else None
         return self._ago(at + 3, *ago) if ago else None
 
-    def _counted(self, at: int) -> tuple[int, str] | None:
+    def _count_and_unit(self, at: int) -> tuple[int, str] | None:
         """ "3 years"."""
         word, unit = self.word(at), lexicon.UNITS.get(self.word(at + 1))
         count = int(word) if word.isascii() and word.isdigit() and len(word) <= 3 else lexicon.NUMBERS.get(word, 0)
@@ -331,12 +331,12 @@ class TimeParts:
         return f"{year:04}-{month + 1:02}"
 
     def _last_or_this(self, at: int, *, last: bool) -> Part | None:
-        counted = self._counted(at) if last else None
+        counted = self._count_and_unit(at) if last else None
         if counted:
             return self._dates(at + 2, self._back(*counted), self.today)
         if unit := lexicon.UNITS.get(self.word(at)):
             return self._ago(at + 1, int(last), unit) if unit != "day" else None
-        part = self._feast(at) or self._named(at)
+        part = self._feast(at) or self._named_period(at)
         if part is None or part.kind is Kind.DATE:
             return None
         if part.kind in {Kind.WEEKDAY, Kind.FORM} and part.value in lexicon.WEEKDAY_NAMES.values():

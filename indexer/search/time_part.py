@@ -49,12 +49,12 @@ class Part:
             return f"{year}-{first}", f"{year + (last < first)}-{last}"
         return None
 
-    def dated(self, year: int, end: int, word: str) -> Part:
-        """The same in that year, which the word before `end` tells."""
-        told = replace(self, end=end, kind=Kind.DATE, numbers=(word,))
+    def with_year(self, year: int, end: int, word: str) -> Part:
+        """The same in that year, which the word before `end` names."""
+        dated = replace(self, end=end, kind=Kind.DATE, numbers=(word,))
         if self.season:
-            return replace(told, value=season_of_year(self.season, year), fixed=self.in_year(year))
-        return replace(told, fixed=self.in_year(year))
+            return replace(dated, value=season_of_year(self.season, year), fixed=self.in_year(year))
+        return replace(dated, fixed=self.in_year(year))
 
     def condition(self) -> str:
         """As `time_condition` has it."""
@@ -87,10 +87,10 @@ def _season_spans(first: str, last: str, year: int) -> str:
     return f"{year}-01..{year}-{last},{year}-{first}..{year + 1}-{last}"
 
 
-def third_of(told: str, third: int) -> tuple[str, str]:
+def third_of(period: str, third: int) -> tuple[str, str]:
     """Of a year or a month."""
-    if len(told) == 4:
-        return f"{told}-{4 * third + 1:02}", f"{told}-{4 * third + 4:02}"
-    month = int(told[-2:])
-    days = calendar.monthrange(int(told[:4]) if len(told) == 7 else 2000, month)[1]
-    return f"{told}-{10 * third + 1:02}", f"{told}-{(10, 20, days)[third]:02}"
+    if len(period) == 4:
+        return f"{period}-{4 * third + 1:02}", f"{period}-{4 * third + 4:02}"
+    month = int(period[-2:])
+    days = calendar.monthrange(int(period[:4]) if len(period) == 7 else 2000, month)[1]
+    return f"{period}-{10 * third + 1:02}", f"{period}-{(10, 20, days)[third]:02}"

@@ -67,8 +67,8 @@ class TimeReader:
         if not readings or rest.strip():
             return None
         conditions = [time_condition(one.value) for one in readings]
-        told = [sum(bool(getattr(one, name)) for one in conditions) for name in ("north", "weekdays", "hours")]
-        return "+".join(one.value for one in readings) if max(told) == 1 else None
+        counts = [sum(bool(getattr(one, name)) for one in conditions) for name in ("north", "weekdays", "hours")]
+        return "+".join(one.value for one in readings) if max(counts) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class _Row:
             if not (is_english and language == "de"):
                 return self._reading(at, part, applied=True), part.end
             return None, part.end
-        applied = self._applied(first, part, after_time=after_time)
+        applied = self._means_time(first, part, after_time=after_time)
         if applied is None:
             return None, part.end
         return self._reading(at if part.kind is Kind.DATE else first, part, applied=applied), part.end
@@ -179,7 +179,7 @@ class _Row:
         first = at + (language is not None)
         return first + (self.parts.word(first) in lexicon.ARTICLES | {"den"}), language
 
-    def _applied(self, at: int, part: Part, *, after_time: bool) -> bool | None:
+    def _means_time(self, at: int, part: Part, *, after_time: bool) -> bool | None:
         """Whether a time is meant: True, False where it may be, None where hardly."""
         before, word, behind = self.parts.word(at - 1), self.parts.word(at), self.parts.word(part.end)
         if part.kind is Kind.DATE:
@@ -224,7 +224,7 @@ class _Row:
         last = self.parts.part(first.end + 1 + (self.parts.word(first.end + 1) in lexicon.TO_THE))
         if last is None or (joining in lexicon.AND and opening not in lexicon.BETWEEN):
             return None
-        return _joined(first, last)
+        return _join(first, last)
 
     def _one_of(self, at: int) -> Part | None:
         """ "june and july 2019", "2018 oder 2019", "saturdays and sundays"."""
@@ -260,7 +260,7 @@ class _Row:
             return replace(part, value=f"{part.fixed[0]}..", kind=Kind.DATE, names=(), numbers=())
         if word in lexicon.UNTIL:
             return replace(part, value=f"..{part.fixed[1]}", kind=Kind.DATE, names=(), numbers=())
-        value = f"..{_shifted(part.fixed[0], -1)}" if word in lexicon.BEFORE else f"{_shifted(part.fixed[1], 1)}.."
+        value = f"..{_shift(part.fixed[0], -1)}" if word in lexicon.BEFORE else f"{_shift(part.fixed[1], 1)}.."
         return replace(part, value=value, kind=Kind.DATE, names=(), numbers=())
 
     def _birthday(self, at: int) -> Part | None:
@@ -289,9 +289,9 @@ class _Row:
         part = Part(end, Kind.FEAST, yearly=(day, day), names=(birthday, name))
         age = next((age for word in self.row[at:end] if (age := _age(word.text)) is not None), None)
         if age is not None:
-            return replace(part.dated(born.year + age, end, ""), numbers=())
+            return replace(part.with_year(born.year + age, end, ""), numbers=())
         year = self.parts.year(end)
-        return part if year is None else part.dated(year, end + 1, self.parts.word(end))
+        return part if year is None else part.with_year(year, end + 1, self.parts.word(end))
 
     def _reading(self, at: int, part: Part, *, applied: bool) -> Reading:
         start, end = self.row[at].start, self.row[part.end - 1].end
@@ -325,30 +325,30 @@ def _either(first: Part, last: Part) -> Part | None:
     if (days := _weekdays_of(first)) and (others := _weekdays_of(last)):
         return _of_weekdays(last.end, (*days, *others))
     if last.fixed and not first.fixed and not last.season and (first.yearly or first.feast):
-        first = first.dated(int(last.fixed[0][:4]), first.end, "")
+        first = first.with_year(int(last.fixed[0][:4]), first.end, "")
     spans = [part.condition() for part in (first, last)]
     if any(":" in span or "|" in span or span.split(",")[0] in WEEKDAYS for span in spans):
         return None
     return Part(last.end, Kind.DATE, value=",".join(spans))
 
 
-def _joined(first: Part, last: Part) -> Part | None:
+def _join(first: Part, last: Part) -> Part | None:
     """From the one to the other; where only one has a year, both are of it."""
     if (days := _weekdays_of(first)) and (others := _weekdays_of(last)) and len(days) == len(others) == 1:
         return _of_weekdays(last.end, ((days[0] + more) % 7 for more in range((others[0] - days[0]) % 7 + 1)))
-    told = last.fixed or first.fixed
-    if told is None:
+    fixed = last.fixed or first.fixed
+    if fixed is None:
         if first.yearly and last.yearly and not first.season and not last.season:
             return Part(last.end, Kind.DATE, yearly=(first.yearly[0], last.yearly[1]))
         return None
-    year = int(told[0][:4])
+    year = int(fixed[0][:4])
     start, end = first.in_year(year), last.in_year(year)
     if start is None or end is None or start[0][:4] > end[1][:4]:
         return None
     return Part(last.end, Kind.DATE, value=between(start[0], end[1]), fixed=(start[0], end[1]))
 
 
-def _shifted(text: str, by: int) -> str:
+def _shift(text: str, by: int) -> str:
     """The year, month or day before or after."""
     (first, last) = next(DaySpan(text, text).days(()))
     other = first - timedelta(1) if by < 0 else last + timedelta(1)

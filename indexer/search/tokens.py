@@ -67,6 +67,11 @@ def tokenize(text: str) -> Iterator[Token]:
         )
 
 
+def quote(value: str) -> str:
+    """A filter's value as it is written behind ``name:``."""
+    return f'"{value}"' if " " in value or not value else value
+
+
 def typed_word(text: str) -> str:
     """The word that `text` is the beginning of, folded; empty where it is none."""
     parts = words(text)

@@ -100,17 +100,17 @@ class RankedSearch(EmbeddedSearch):
 
     def ranked(self, text: str) -> NDArray[np.int64]:
         """(photos,) the score in thousandths, -1 of photos that were not found; in the order they were put."""
-        _, _, match = self._matched(parse(text))
+        _, _, match = self._match(parse(text))
         return np.where(match.mask, np.round(match.scores * STEPS), -1).astype(np.int64)
 
     def sure(self, text: str) -> NDArray[np.bool_]:
         """(photos,) those that stand above the line."""
-        _, _, match = self._matched(parse(text))
+        _, _, match = self._match(parse(text))
         return match.mask if match.sure is None else match.sure
 
     def evidence(self, word: str) -> tuple[Floats, Floats]:
         """Of a finished word (photos,): the evidence for it, 0 of photos without it, and the cosines with it."""
-        query, snapshot, match = self._matched(parse(f"{word} "))
+        query, snapshot, match = self._match(parse(f"{word} "))
         evidence = match.groups[0].evidence if match.groups else np.zeros(len(match.mask), np.float32)
         if query.vector is None:
             return evidence, np.zeros_like(evidence)
@@ -303,7 +303,7 @@ class MadeTower:
     model = "made-1"
     dimension = 64
 
-    def known(self, word: str) -> bool:
+    def knows(self, word: str) -> bool:
         return word.isalpha()
 
     def embed(self, text: str) -> NDArray[np.float32] | None:

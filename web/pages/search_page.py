@@ -138,7 +138,7 @@ def _render_fragment(
 def _results(
     request: web.Request, name: str, wanted: FragmentRequest, raise_if_cancelled: Callable[[], None]
 ) -> dict[str, Any]:
-    first, end = _shown(name, wanted)
+    first, end = _shown_range(name, wanted)
     # One photo more at the front: its month tells whether the page begins with a new heading.
     ahead = 1 if first else 0
     search = replace(wanted.search, limit=end - first + ahead, offset=first - ahead)
@@ -159,7 +159,7 @@ def _results(
     }
 
 
-def _shown(name: str, wanted: FragmentRequest) -> tuple[int, int]:
+def _shown_range(name: str, wanted: FragmentRequest) -> tuple[int, int]:
     """The first of the hits that a fragment shows, and the one after the last."""
     if name == "beginning":
         return 0, PHOTOS_WHILE_TYPING

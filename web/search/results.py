@@ -13,7 +13,7 @@ from indexer.model import DatePrecision, PhotoSummary, iso_date
 from indexer.places import Place, places_named
 from indexer.search import WHY_NOTHING, FacetCount, FilterError, SearchBackend, Sort
 from indexer.search.counts import without_counts
-from indexer.search.filters import SIMILAR, TIME, WORDS, checked, near_circle, near_place
+from indexer.search.filters import SIMILAR, TIME, WORDS, canonical_value, near_circle, near_place
 from indexer.search.query import left_out
 from web.i18n.language import date_text, distance_text, gettext, month_text, ngettext, translate, year_text
 from web.links import search_url
@@ -323,7 +323,7 @@ def place_hints(search: Search) -> tuple[PlaceHint, ...]:
 def _place_hint(search: Search, part: str, radius: str, places: tuple[Place, ...]) -> PlaceHint:
     first, *others = places
     _, radius_km = near_circle(
-        checked("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_ANY_DAY)
+        canonical_value("near", f"{first.position.latitude},{first.position.longitude}{radius}", now=_ANY_DAY)
     )
     minus = "-" * part.startswith("-")
     links = []

@@ -62,8 +62,8 @@ def time_text(value: str) -> str:
 def _spans_text(spans: tuple[DaySpan, ...]) -> str:
     if any(span.is_feast for span in spans):
         return gettext("every year")
-    told = ", ".join(_span_text(span) for span in spans[:_MOST_SPANS]) + (" \u2026" if len(spans) > _MOST_SPANS else "")
-    return gettext("%(days)s, every year", days=told) if any(span.yearly for span in spans) else told
+    text = ", ".join(_span_text(span) for span in spans[:_MOST_SPANS]) + (" \u2026" if len(spans) > _MOST_SPANS else "")
+    return gettext("%(days)s, every year", days=text) if any(span.yearly for span in spans) else text
 
 
 def _span_text(span: DaySpan) -> str:

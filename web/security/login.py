@@ -104,9 +104,9 @@ async def login(request: web.Request) -> web.Response:
             return _too_many_tries(request, wait_s)
         right = len(entered) <= _LONGEST_PASSWORD and await asyncio.to_thread(password.matches, entered)
     if not right:
-        throttle.failed(address)
+        throttle.record_failure(address)
         return _login_form(request, problem=gettext("That is not the household password."), status=401)
-    throttle.succeeded(address)
+    throttle.forget_failures(address)
     response = web.HTTPSeeOther(local_url(local_target(target)))
     _set_session_cookie(request, response, request.config_dict[SESSIONS].begin())
     raise response

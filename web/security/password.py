@@ -119,7 +119,7 @@ class LoginThrottle:
         failures = self._failures.get(_network(address))
         return max(0.0, failures.blocked_until - self._clock()) if failures else 0.0
 
-    def failed(self, address: str) -> None:
+    def record_failure(self, address: str) -> None:
         """Counts a wrong password."""
         network = _network(address)
         failures = self._failures.setdefault(network, _Failures(0, 0.0))
@@ -128,7 +128,7 @@ class LoginThrottle:
             wait = min(self._LONGEST_WAIT_S, 2.0 ** min(failures.count - self._FREE + 1, 20))
             failures.blocked_until = self._clock() + wait
 
-    def succeeded(self, address: str) -> None:
+    def forget_failures(self, address: str) -> None:
         """Forgets the address's wrong passwords."""
         self._failures.pop(_network(address), None)
 

@@ -34,7 +34,7 @@ class Detections:
     points: Floats  # (n, 5, 2): eyes, nose, corners of the mouth, each pair from left to right in the picture
     scores: Floats  # (n,)
 
-    def moved(self, scale: Floats, offset: Floats) -> Detections:
+    def shift(self, scale: Floats, offset: Floats) -> Detections:
         """The same in pixels of another picture, in which each place lies at place * scale + offset, both (2,)."""
         boxes = (self.boxes.reshape(-1, 2, 2) * scale + offset).reshape(-1, 4)
         return Detections(boxes, self.points * scale + offset, self.scores)

@@ -37,7 +37,7 @@ def look_twice(
     if not len(first.scores):
         return first
     large = full()
-    first = first.moved(np.array(large.size) / small.size, np.zeros(2))
+    first = first.shift(np.array(large.size) / small.size, np.zeros(2))
     found = [first]
     if max(large.size) > max(small.size):
         doubtful = first.where(first.scores < settings.threshold)
@@ -45,7 +45,7 @@ def look_twice(
         for left, top in place_windows(doubtful.boxes, large.size, window)[: settings.windows]:
             part = large.crop((left, top, left + window[0], top + window[1]))
             seen = detector.detect(_pixels(part), settings.threshold)
-            found.append(seen.moved(np.ones(2), np.array([left, top], np.float64)))
+            found.append(seen.shift(np.ones(2), np.array([left, top], np.float64)))
     faces = suppress(found, settings.overlap, settings.most)
     return faces.where(faces.scores >= settings.threshold)
 

@@ -110,8 +110,8 @@ class ArrayStore:
             is_busy = self._thread is not None and self._thread.is_alive()
             if is_busy or self._stop.is_set() or time.monotonic() - self._failed_at < _AGAIN_AFTER_S:
                 return
-            told = {"layout": self._layout, **state._asdict(), **about}
-            self._thread = threading.Thread(target=self._write, args=(told, arrays, then), name="search arrays")
+            description = {"layout": self._layout, **state._asdict(), **about}
+            self._thread = threading.Thread(target=self._write, args=(description, arrays, then), name="search arrays")
             self._thread.start()
 
     def settle(self) -> None:
@@ -156,7 +156,7 @@ class ArrayStore:
 
 def write_arrays(path: Path, about: About, arrays: Mapping[str, Blocks]) -> None:
     """Replaces the file as `write_private` does. Arrays are asked for their parts in their order, one at a time."""
-    write_private(path, _sealed(_content(about, arrays)))
+    write_private(path, _with_footer(_content(about, arrays)))
 
 
 def map_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -176,9 +176,10 @@ def map_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         if _checksum(file, end) != checksum:
             raise ValueError("its checksum is wrong")
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    told = json.loads(mapped[end - length : end])
-    return told["about"], {
-        name: np.ndarray(shape, np.dtype(kind), mapped, start) for name, (start, kind, shape) in told["arrays"].items()
+    description = json.loads(mapped[end - length : end])
+    return description["about"], {
+        name: np.ndarray(shape, np.dtype(kind), mapped, start)
+        for name, (start, kind, shape) in description["arrays"].items()
     }
 
 
@@ -208,7 +209,7 @@ def _content(about: About, arrays: Mapping[str, Blocks]) -> Iterator[bytes | mem
     yield json.dumps({"about": about, "arrays": places}).encode("ascii")
 
 
-def _sealed(parts: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def _with_footer(parts: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     checksum = 0
     part: bytes | memoryview = b""
     for part in parts:

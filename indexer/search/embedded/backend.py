@@ -77,9 +77,9 @@ class EmbeddedSearch:
     """`SearchBackend` on one SQLite file, created where there is none. Thread-safe; several processes may share it.
 
     `meaning` gives queries their vector where they have none. A file that is damaged, deleted or a newer recollect's is
-    begun anew (`DerivedDatabase`), and `emptied` called. From `store_from` photos on the snapshot's arrays are kept in
-    files beside it, unless `repair` is False. Raises `StorageError` where the file can't be opened, `SearchError` where
-    it fails later.
+    begun anew (`DerivedDatabase`), and `on_recreate` called. From `store_from` photos on the snapshot's arrays are kept
+    in files beside it, unless `repair` is False. Raises `StorageError` where the file can't be opened, `SearchError`
+    where it fails later.
     """
 
     name = "embedded"
@@ -90,13 +90,13 @@ class EmbeddedSearch:
         path: Path,
         meaning: Meaning = NO_MEANING,
         *,
-        emptied: Callable[[], None] = lambda: None,
+        on_recreate: Callable[[], None] = lambda: None,
         repair: bool = True,
         read_only: bool = False,
         store_from: int = LEAST_PHOTOS,
     ) -> None:
         self._meaning = meaning
-        self._emptied = emptied
+        self._on_recreate = on_recreate
         self._lock = threading.Lock()
         self._stores = {
             ending: ArrayStore(
@@ -110,7 +110,7 @@ class EmbeddedSearch:
         self._closed = False
         self._forget()
         self._database = DerivedDatabase(
-            path, schema.EMBEDDED_MIGRATIONS, on_recreate=self._renewed, repair=repair, read_only=read_only
+            path, schema.EMBEDDED_MIGRATIONS, on_recreate=self._start_anew, repair=repair, read_only=read_only
         )
 
     def _forget(self) -> None:
@@ -124,9 +124,9 @@ class EmbeddedSearch:
         self._masks = ResultMaskCache()
         self._stacks = StackCache()
 
-    def _renewed(self) -> None:
+    def _start_anew(self) -> None:
         self._forget()
-        self._emptied()
+        self._on_recreate()
 
     def prepare(self) -> None:
         """Nothing to do: opening the file made it ready."""
@@ -142,7 +142,7 @@ class EmbeddedSearch:
         last: int | None = 0
         while last is not None:
             with self._guarded():
-                last, some = schema.held_after(self._database.reader, last)
+                last, some = schema.documents_after(self._database.reader, last)
             yield from some
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
@@ -180,7 +180,7 @@ class EmbeddedSearch:
 
     def _search(self, query: Query, limit: int, offset: int) -> Answer:
         with self._guarded():
-            query, snapshot, match = self._matched(query)
+            query, snapshot, match = self._match(query)
             sort = order_of(query)
             shown = self._fold(match, snapshot, sort) if query.fold else match
             places = top_page(shown, snapshot.newest, snapshot.oldest, sort, limit, offset)
@@ -210,7 +210,7 @@ class EmbeddedSearch:
             snapshot = self._current()
             mask = self._masks.get(query, snapshot)
             if mask is None:
-                _, snapshot, match = self._matched(query)
+                _, snapshot, match = self._match(query)
                 mask = match.mask
             return count_facets(snapshot, mask, names, limit)
 
@@ -276,7 +276,7 @@ class EmbeddedSearch:
             if self._snapshot_of == opened:
                 self._snapshot = mapped
 
-    def _matched(self, query: Query) -> tuple[Query, IndexSnapshot, Match]:
+    def _match(self, query: Query) -> tuple[Query, IndexSnapshot, Match]:
         """The query with its vector, and what it finds in which snapshot."""
         snapshot, reader = self._current(), self._database.reader
         original = query
@@ -289,9 +289,9 @@ class EmbeddedSearch:
             cosines = self._vectors.cosines(query.vector, query.model, snapshot, reader)
         matcher = Matcher(TermIndex(snapshot, reader), partial(self._groups.get, state_of(snapshot)))
         check = (
-            None if original.vector is not None else partial(self._evidence.supported, query.meant, snapshot=snapshot)
+            None if original.vector is not None else partial(self._evidence.supports, query.meant, snapshot=snapshot)
         )
-        match = rank(query, RankingContext(matcher, passing, len(passing), cosines, supported=check))
+        match = rank(query, RankingContext(matcher, passing, len(passing), cosines, check_evidence=check))
         self._masks.put(original, snapshot, match.mask)
         return query, snapshot, replace(match, corrections={**match.corrections, **nearest})
 

@@ -80,7 +80,7 @@ class ResultMaskCache:
     def get(self, query: Query, snapshot: IndexSnapshot) -> Mask | None:
         """What `query` found in this picture."""
         with self._lock:
-            packed = self._packed.get(_unordered(query)) if self._state == state_of(snapshot) else None
+            packed = self._packed.get(_cache_key(query)) if self._state == state_of(snapshot) else None
         return None if packed is None else np.unpackbits(packed, count=len(snapshot.docnos)).astype(np.bool_)
 
     def put(self, query: Query, snapshot: IndexSnapshot, mask: Mask) -> None:
@@ -90,7 +90,7 @@ class ResultMaskCache:
             if self._state != state_of(snapshot):
                 self._packed.clear()
                 self._state = state_of(snapshot)
-            self._packed[_unordered(query)] = packed
+            self._packed[_cache_key(query)] = packed
 
 
 class StackCache:
@@ -113,5 +113,5 @@ def state_of(snapshot: IndexSnapshot) -> tuple[State, int]:
     return snapshot.state, len(snapshot.docnos)
 
 
-def _unordered(query: Query) -> Query:
+def _cache_key(query: Query) -> Query:
     return replace(query, sort=None, fold=False)

@@ -100,7 +100,7 @@ class EvidenceIndex:
         self._state: Hashable = None
         self._masks: LRUCache[str, NDArray[np.uint8]] = LRUCache(_KEPT_MASK_BYTES, getsizeof=lambda one: one.nbytes)
 
-    def supported(self, sought: Sequence[str], places: NDArray[np.int64], snapshot: IndexSnapshot) -> Mask:
+    def supports(self, sought: Sequence[str], places: NDArray[np.int64], snapshot: IndexSnapshot) -> Mask:
         """Which of the photos at `places` have, for each of the words `sought`, it or one that is near it."""
         certain, possible = np.ones(len(places), np.bool_), np.ones(len(places), np.bool_)
         for word in sought:

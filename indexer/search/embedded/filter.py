@@ -45,10 +45,10 @@ def count_facets(
     """The values of each facet among the photos of `mask`. Raises `ValueError` for a facet that there is not."""
     check_names(names)
     counts = snapshot.counts(mask)
-    return {name: _counted(snapshot.names.facet(name), counts, name in BY_VALUE, max(limit, 0)) for name in names}
+    return {name: _facet_counts(snapshot.names.facet(name), counts, name in BY_VALUE, max(limit, 0)) for name in names}
 
 
-def _counted(facet: Facet, by_code: Ints, by_value: bool, limit: int) -> tuple[FacetCount, ...]:
+def _facet_counts(facet: Facet, by_code: Ints, by_value: bool, limit: int) -> tuple[FacetCount, ...]:
     counts = by_code[facet.codes]
     present = np.flatnonzero(counts)
     if not by_value and 0 < limit < len(present):
@@ -65,7 +65,7 @@ def _counted(facet: Facet, by_code: Ints, by_value: bool, limit: int) -> tuple[F
 
 def _column_filter(snapshot: IndexSnapshot, item: Filter) -> Mask:
     if item.name in {"before", "after", "year"}:
-        return _dated(snapshot, item)
+        return _date_mask(snapshot, item)
     if item.name == TIME:
         return _at_time(snapshot, item.value)
     if item.name == "rating":
@@ -76,7 +76,7 @@ def _column_filter(snapshot: IndexSnapshot, item: Filter) -> Mask:
     raise FilterError(Message("%(name)s: can't be answered by the embedded search", name=item.name))
 
 
-def _dated(snapshot: IndexSnapshot, item: Filter) -> Mask:
+def _date_mask(snapshot: IndexSnapshot, item: Filter) -> Mask:
     start, end = date_range(item.value)
     dated = snapshot.taken_s != NO_DATE
     if item.name == "before":

@@ -63,7 +63,7 @@ def refresh(
         rows = connection.execute(_ROWS, (int(snapshot.docnos[-1]) if len(snapshot.docnos) else 0,))
         while chunk := rows.fetchmany(_ROWS_AT_ONCE):
             snapshot = _with(snapshot, chunk)
-        return replace(_ordered(snapshot), state=state, last_forgotten=last)
+        return replace(_with_date_order(snapshot), state=state, last_forgotten=last)
     finally:
         connection.execute("COMMIT")
 
@@ -107,8 +107,8 @@ def _with(snapshot: IndexSnapshot, rows: Sequence[sqlite3.Row]) -> IndexSnapshot
         latitudes=np.concatenate([snapshot.latitudes, np.array(latitudes, np.float32)]),
         longitudes=np.concatenate([snapshot.longitudes, np.array(longitudes, np.float32)]),
         alive=alive,
-        words=_grown(snapshot.words, new_words, alive),
-        facets=_grown(snapshot.facets, new_facets, alive),
+        words=_append_segment(snapshot.words, new_words, alive),
+        facets=_append_segment(snapshot.facets, new_facets, alive),
     )
 
 
@@ -119,16 +119,16 @@ def _postings(first: int, blobs: Sequence[bytes], strengths: np.ndarray[tuple[in
     return Postings.of(codes, photos, strengths)
 
 
-def _grown(
+def _append_segment(
     segments: tuple[Postings, ...], new: Postings, alive: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> tuple[Postings, ...]:
     kept = list(segments)
     while kept and len(kept[-1].photos) < min(_GROWTH * len(new.photos), _LARGE):
-        new = kept.pop().merged(new, alive)
+        new = kept.pop().merge(new, alive)
     return (*kept, new)
 
 
-def _ordered(snapshot: IndexSnapshot) -> IndexSnapshot:
+def _with_date_order(snapshot: IndexSnapshot) -> IndexSnapshot:
     """With each photo's place by date; equal dates stand in the order in which they were indexed."""
     places = np.arange(1, len(snapshot.docnos) + 1)
     newest, oldest = np.empty_like(places), np.empty_like(places)
@@ -153,7 +153,7 @@ class SnapshotStore:
         self._stored = (0, 0)
         names = Names()
         names.follow(connection)
-        return self._mapped(lambda state: has_been(connection, state), names)
+        return self._load_mapped(lambda state: has_been(connection, state), names)
 
     def keep(self, snapshot: IndexSnapshot, then: Callable[[IndexSnapshot], None]) -> None:
         """Begins to write `snapshot` where enough has changed; `then` gets it back, mapped, in another thread."""
@@ -163,16 +163,16 @@ class SnapshotStore:
             return
         arrays: dict[str, Blocks] = {name: [getattr(snapshot, name)] for name in _COLUMNS}
         for name in _POSTINGS:
-            arrays |= _joined(name, getattr(snapshot, name), snapshot.alive)
+            arrays |= _join_segments(name, getattr(snapshot, name), snapshot.alive)
 
-        def written() -> None:
-            mapped = self._mapped(lambda state: state == snapshot.state, snapshot.names)
+        def use_mapped() -> None:
+            mapped = self._load_mapped(lambda state: state == snapshot.state, snapshot.names)
             if mapped is not None and np.array_equal(mapped.docnos, snapshot.docnos):
                 then(mapped)
 
-        self._store.write(snapshot.state, {"last_forgotten": snapshot.last_forgotten}, arrays, written)
+        self._store.write(snapshot.state, {"last_forgotten": snapshot.last_forgotten}, arrays, use_mapped)
 
-    def _mapped(self, is_known: Callable[[State], bool], names: Names) -> IndexSnapshot | None:
+    def _load_mapped(self, is_known: Callable[[State], bool], names: Names) -> IndexSnapshot | None:
         found = self._store.load(is_known)
         if found is None:
             return None
@@ -184,15 +184,11 @@ class SnapshotStore:
         snapshot = IndexSnapshot(
             state=state, last_forgotten=about["last_forgotten"], names=names, words=words, facets=facets, **columns
         )
-        self._stored = _reached(snapshot)
+        self._stored = int(snapshot.docnos[-1]) if len(snapshot.docnos) else 0, snapshot.last_forgotten
         return snapshot
 
 
-def _reached(snapshot: IndexSnapshot) -> tuple[int, int]:
-    return int(snapshot.docnos[-1]) if len(snapshot.docnos) else 0, snapshot.last_forgotten
-
-
-def _joined(
+def _join_segments(
     name: str, segments: Sequence[Postings], alive: Mask, at_once: int = _POSTINGS_AT_ONCE
 ) -> dict[str, Blocks]:
     """All segments as one, without the photos that are gone: the arrays of a `Postings`, a part at a time.

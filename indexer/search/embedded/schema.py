@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from indexer.search import SearchDocument
-from indexer.search.fields import APPEARANCE, Fields, quantised, taken_s
+from indexer.search.fields import APPEARANCE, Fields, quantise, taken_s
 from indexer.sqlite.migrating import Migration
 
 EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
@@ -118,7 +118,7 @@ _INSERT_DOCUMENT = (
 )
 #: So many deletions and writes may lie between the file and what was derived from it: it can still follow.
 KEPT_FORGOTTEN = KEPT_STATES = 100_000
-_HELD_AT_ONCE = 5000
+_DOCUMENTS_AT_ONCE = 5000
 
 
 class State(NamedTuple):
@@ -141,12 +141,18 @@ def put(connection: sqlite3.Connection, documents: Sequence[SearchDocument]) -> 
         "INSERT INTO shown VALUES (?, ?)",
         ((docno, json.dumps([text[:3] for text in fields.texts], ensure_ascii=False)) for docno, _, fields in rows),
     )
-    connection.executemany("INSERT INTO body (rowid, text) VALUES (?, ?)", ((no, _body(item)) for no, _, item in rows))
+    connection.executemany(
+        "INSERT INTO body (rowid, text) VALUES (?, ?)",
+        (
+            (docno, _FIELD_BREAK.join(text.folded for text in fields.texts if text.field != APPEARANCE))
+            for docno, _, fields in rows
+        ),
+    )
     connection.executemany(
         "INSERT INTO embedding (docno, vector, model) VALUES (?, ?, ?)",
-        ((no, quantised(item.embedding), item.model) for no, item, _ in rows if item.embedding),
+        ((no, quantise(item.embedding), item.model) for no, item, _ in rows if item.embedding),
     )
-    _moved_on(connection)
+    _advance_state(connection)
 
 
 def forget(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
@@ -159,7 +165,7 @@ def forget(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
         connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", docnos)  # noqa: S608
     connection.executemany("INSERT INTO forgotten (docno) VALUES (?)", docnos)
     connection.execute("DELETE FROM forgotten WHERE seq <= (SELECT max(seq) FROM forgotten) - ?", (KEPT_FORGOTTEN,))
-    _moved_on(connection)
+    _advance_state(connection)
 
 
 def clear(connection: sqlite3.Connection) -> None:
@@ -167,7 +173,7 @@ def clear(connection: sqlite3.Connection) -> None:
     for table in ("document", "shown", "embedding", "body", "name", "forgotten"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608
     connection.execute("UPDATE state SET epoch = epoch + 1")
-    _moved_on(connection)
+    _advance_state(connection)
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -181,15 +187,15 @@ def has_been(connection: sqlite3.Connection, state: State) -> bool:
     return connection.execute(known, (state.generation, state.position, state.epoch)).fetchone() is not None
 
 
-def held_after(connection: sqlite3.Connection, docno: int) -> tuple[int | None, list[tuple[str, int]]]:
+def documents_after(connection: sqlite3.Connection, docno: int) -> tuple[int | None, list[tuple[str, int]]]:
     """Id and revision of the next documents after `docno`, and the last one's docno, None where there are none."""
     rows = connection.execute(
-        "SELECT docno, id, revision FROM document WHERE docno > ? ORDER BY docno LIMIT ?", (docno, _HELD_AT_ONCE)
+        "SELECT docno, id, revision FROM document WHERE docno > ? ORDER BY docno LIMIT ?", (docno, _DOCUMENTS_AT_ONCE)
     ).fetchall()
     return rows[-1]["docno"] if rows else None, [(row["id"], row["revision"]) for row in rows]
 
 
-def _moved_on(connection: sqlite3.Connection) -> None:
+def _advance_state(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE state SET generation = generation + 1, position = hex(randomblob(12))")
     connection.execute("INSERT INTO history SELECT generation, position FROM state")
     connection.execute("DELETE FROM history WHERE generation <= (SELECT generation FROM state) - ?", (KEPT_STATES,))
@@ -221,7 +227,3 @@ def _document_row(
         bytes(fields.strengths.values()),
         array("i", (codes[key] for key in fields.facets)).tobytes(),
     )
-
-
-def _body(fields: Fields) -> str:
-    return _FIELD_BREAK.join(text.folded for text in fields.texts if text.field != APPEARANCE)

@@ -50,7 +50,7 @@ class Postings:
         starts = np.concatenate([[0], np.cumsum(np.bincount(codes))]) if len(codes) else np.zeros(1, np.int64)
         return cls(starts.astype(np.int64), photos[order], strengths[order] if len(strengths) else strengths)
 
-    def merged(self, other: Postings, alive: Mask) -> Postings:
+    def merge(self, other: Postings, alive: Mask) -> Postings:
         """Both in one, without the photos that are gone."""
         codes = np.concatenate([self._codes(), other._codes()])
         photos = np.concatenate([self.photos, other.photos])
@@ -119,9 +119,9 @@ class Names:
         if new_words:
             self.words_sorted = sorted(self.words_sorted + new_words)
         for kind, values in new_values.items():
-            self.facets[kind] = self.facets.get(kind, NO_VALUES).grown(values)
+            self.facets[kind] = self.facets.get(kind, NO_VALUES).with_values(values)
 
-    def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
+    def words_with_alias(self, kind: AliasKind, text: str) -> tuple[str, ...]:
         """The words that have this alias."""
         return self._aliases.get((kind, text), ())
 
@@ -142,11 +142,11 @@ class Names:
         last, proper = self._proper
         if last != self.last:
             last = self.last
-            proper = self._folded(*NAMING) - self._folded(THINGS)
+            proper = self._words_of(*NAMING) - self._words_of(THINGS)
             self._proper = (last, proper)
         return proper
 
-    def _folded(self, *facets: str) -> frozenset[str]:
+    def _words_of(self, *facets: str) -> frozenset[str]:
         return frozenset(word for name in facets for value in self.facet(name).folded for word in value.split())
 
     def beginning_with(self, prefix: str) -> list[str]:

@@ -62,7 +62,7 @@ class _Rows:
                 self._kept[key] = cosines
         return cosines
 
-    def grown(self, docnos: NDArray[np.int64], matrix: _Matrix, norms: Floats) -> _Rows:
+    def with_rows(self, docnos: NDArray[np.int64], matrix: _Matrix, norms: Floats) -> _Rows:
         """With those of more photos; `docnos` are all."""
         if not len(matrix):
             return _Rows(self.model, docnos, self.parts)
@@ -101,7 +101,7 @@ class Vectors:
                     rows = _no_rows(model, size)
                 self._stored = len(rows.docnos)
             new = snapshot.docnos[len(rows.docnos) :]
-            self._rows = rows = rows.grown(snapshot.docnos, *_read(new, connection, model, size))
+            self._rows = rows = rows.with_rows(snapshot.docnos, *_read(new, connection, model, size))
             if self._store.is_due(len(rows.docnos), len(rows.docnos) - self._stored):
                 self._write(rows, snapshot.state)
         return rows
@@ -113,7 +113,7 @@ class Vectors:
             "norms": [norms for _, norms in rows.parts],
         }
 
-        def written() -> None:
+        def use_mapped() -> None:
             # What was read since is read once more: nothing of the file has to be in memory then.
             mapped = self._load(lambda found: found == state)
             with self._lock:
@@ -121,7 +121,7 @@ class Vectors:
                 if len(mapped.docnos):
                     self._rows = mapped
 
-        self._store.write(state, {"model": rows.model}, arrays, written)
+        self._store.write(state, {"model": rows.model}, arrays, use_mapped)
 
     def _load(self, is_known: Callable[[State], bool]) -> _Rows:
         found = self._store.load(is_known)

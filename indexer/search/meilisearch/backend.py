@@ -22,7 +22,7 @@ from indexer.search.meilisearch.connection import Connection
 from indexer.search.meilisearch.folded import FOLDED, FoldedPhotos
 from indexer.search.meilisearch.index import Index, Writer
 from indexer.search.meilisearch.keys import Keyring, Keys
-from indexer.search.meilisearch.layout import FACET, READ, embedder_of, unescaped
+from indexer.search.meilisearch.layout import FACET, READ, embedder_of, unescape
 from indexer.search.meilisearch.request import RequestWords, among
 from indexer.search.meilisearch.retrieval import RetrievedPhotos, retrieve
 from indexer.search.ranking import ALIKE_COSINE, MOST_SIMILAR_WORDS, order_of, top_page, weights_of
@@ -158,7 +158,7 @@ class MeilisearchSearch:
             requests.append(RequestWords(filters=(among(found.uncounted),)).to_request(self._client.index, **wanted))
         responses = [answer["facetDistribution"] for answer in self._client.ask(requests)]
         return {
-            name: _merged_counts(name, (answer.get(f"{FACET}{name}", {}) for answer in responses), limit)
+            name: _merge_counts(name, (answer.get(f"{FACET}{name}", {}) for answer in responses), limit)
             for name in names
         }
 
@@ -305,14 +305,14 @@ class MeilisearchSearch:
         return Answer(tuple(Hit(photo_id, round(likeness[photo_id], 4), ()) for photo_id in best[:limit]), len(best))
 
 
-def _merged_counts(name: str, several: Iterable[Mapping[str, int]], limit: int) -> tuple[FacetCount, ...]:
+def _merge_counts(name: str, several: Iterable[Mapping[str, int]], limit: int) -> tuple[FacetCount, ...]:
     counts: Counter[str] = Counter()
     for counted in several:
         counts.update(counted)
     least = 0
     if name not in BY_VALUE and 0 < limit < len(counts):  # there may be thousands of folders
         least = heapq.nlargest(limit, counts.values())[-1]
-    found = [FacetCount(unescaped(value), count) for value, count in counts.items() if count >= least]
+    found = [FacetCount(unescape(value), count) for value, count in counts.items() if count >= least]
     if name in BY_VALUE:
         found.sort(key=lambda item: (len(item.value), item.value), reverse=True)
     else:

@@ -117,9 +117,9 @@ class FoundPhotoCache:
     def all(self, hits: Sequence[Mapping[str, Any]]) -> list[FoundPhoto]:
         """Each of the server's hits."""
         with self._lock:
-            return [self._found(hit) for hit in hits]
+            return [self._photo_of(hit) for hit in hits]
 
-    def _found(self, document: Mapping[str, Any]) -> FoundPhoto:
+    def _photo_of(self, document: Mapping[str, Any]) -> FoundPhoto:
         known = self._kept.get(document["id"])
         if known is None or known.document != document:
             known = self._kept[document["id"]] = FoundPhoto(document)
@@ -147,7 +147,7 @@ class CandidateWords:
         low = bisect.bisect_left(self.words_sorted, prefix)
         return self.words_sorted[low : bisect.bisect_left(self.words_sorted, prefix + "\U0010ffff", low)]
 
-    def aliased(self, kind: AliasKind, text: str) -> tuple[str, ...]:
+    def words_with_alias(self, kind: AliasKind, text: str) -> tuple[str, ...]:
         """The words that have this alias."""
         return tuple(
             sorted(

@@ -50,17 +50,17 @@ class Index:
 
     def make(self, settings: Json) -> None:
         """Makes the index, which is not there, with its settings."""
-        self._done(self._connection.call("POST", "/indexes", {"uid": self.uid, "primaryKey": "id"}, key=_KEY))
+        self._wait_for(self._connection.call("POST", "/indexes", {"uid": self.uid, "primaryKey": "id"}, key=_KEY))
         self.change(settings)
 
     def change(self, settings: Json) -> None:
         """Sets these settings."""
-        self._done(self._call("PATCH", "/settings", settings))
+        self._wait_for(self._call("PATCH", "/settings", settings))
 
     def drop(self) -> None:
         """Deletes the index; one that is not there is no error."""
         if self.settings() is not None:
-            self._done(self._call("DELETE"))
+            self._wait_for(self._call("DELETE"))
 
     def put(self, documents: Sequence[Json]) -> dict[str, str]:
         """Adds or replaces; gives, by id and with the reason, those that the server refuses.
@@ -71,7 +71,7 @@ class Index:
             return {}
         try:
             path = f"/indexes/{self.uid}/documents?primaryKey=id"
-            self._done(self._connection.post_lines(path, documents, key=_KEY))
+            self._wait_for(self._connection.post_lines(path, documents, key=_KEY))
         except Refusal as refusal:
             failed = isinstance(refusal, TaskFailed) and not refusal.passing
             if not failed and refusal.code != TOO_LARGE:
@@ -85,11 +85,11 @@ class Index:
     def delete(self, ids: Sequence[str]) -> None:
         """Unknown ids are no error."""
         if ids:
-            self._done(self._call("POST", "/documents/delete-batch", list(ids)))
+            self._wait_for(self._call("POST", "/documents/delete-batch", list(ids)))
 
     def clear(self) -> None:
         """Deletes every document."""
-        self._done(self._call("DELETE", "/documents"))
+        self._wait_for(self._call("DELETE", "/documents"))
 
     def count(self) -> int:
         """How many documents there are; none where there is no index."""
@@ -139,7 +139,7 @@ class Index:
                 raise
             return None
 
-    def _done(self, task: Json) -> None:
+    def _wait_for(self, task: Json) -> None:
         self._connection.wait_for_task(task, key=_KEY)
 
 

@@ -38,7 +38,7 @@ def keys_of(settings: Settings) -> Keys:
 
     Raises `SettingsError` where the kept keys can't be read.
     """
-    kept = kept_keys(settings)
+    kept = stored_keys(settings)
     admin = settings.meilisearch_key or kept.admin
     return Keys(admin, settings.meilisearch_search_key or kept.search or admin, kept.version)
 
@@ -53,7 +53,7 @@ def keys_path(settings: Settings) -> Path:
     return settings.data_dir / "meilisearch-keys.json"
 
 
-def kept_keys(settings: Settings) -> Keys:
+def stored_keys(settings: Settings) -> Keys:
     """The keys that were made for the index of the settings, all empty where none were. Raises `SettingsError`."""
     path = keys_path(settings)
     try:

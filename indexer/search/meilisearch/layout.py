@@ -29,7 +29,7 @@ from indexer.search import SearchDocument
 from indexer.search.aliases import AliasKind
 from indexer.search.appearance import index_word
 from indexer.search.certainty import OTHER_WORD, SURE_EVIDENCE
-from indexer.search.fields import APPEARANCE, STACK, Fields, quantised, taken_s
+from indexer.search.fields import APPEARANCE, STACK, Fields, quantise, taken_s
 from indexer.search.languages import noun_stem
 from indexer.search.matching import EXACT, FORM, ONE_EDIT_FROM, PART, TWO_EDITS_FROM
 from indexer.search.stems import stem
@@ -119,12 +119,12 @@ def settings_match(wanted: Any, current: Any, *, ordered: bool = False) -> bool:
     if isinstance(wanted, list) and isinstance(current, list):
         if len(wanted) != len(current):
             return False
-        pairs = zip(wanted, current, strict=True) if ordered else zip(_sorted(wanted), _sorted(current), strict=True)
+        pairs = zip(wanted, current, strict=True) if ordered else zip(_sort(wanted), _sort(current), strict=True)
         return all(settings_match(*pair) for pair in pairs)
     return bool(wanted == current)
 
 
-def _sorted(items: list[Any]) -> list[Any]:
+def _sort(items: list[Any]) -> list[Any]:
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
@@ -154,23 +154,20 @@ def to_server_json(document: SearchDocument, embedders: Sequence[str]) -> dict[s
     made[TEXTS] = texts
     made[SPELLING] = [word for word in of_photo if len(word) >= ONE_EDIT_FROM and not has_digit(word)]
     for facet, value in fields.facets:
-        made.setdefault(f"{FACET}{facet}", []).append(escaped(value))
+        made.setdefault(f"{FACET}{facet}", []).append(escape(value))
     for facet, value in _recurring(document):
         made[f"{FACET}{facet}"] = [value]
     made |= {"taken": taken_s(document.taken_at) if document.taken_at else None, "stars": document.rating}
     if document.position:
         made["_geo"] = {"lat": document.position.latitude, "lng": document.position.longitude}
+    stack = [[STACK, document.stack]] if document.stack else []
     made |= {
-        "shown": [*([text.field, text.text] for text in fields.texts), *([STACK, one] for one in _stacks(document))],
+        "shown": [*([text.field, text.text] for text in fields.texts), *stack],
         "words": " ".join(fields.strengths),
         "strengths": base64.b64encode(bytes(fields.strengths.values())).decode("ascii"),
     }
     made |= _embedding(document, embedders)
     return {name: value for name, value in made.items() if value not in (None, [], "")}
-
-
-def _stacks(document: SearchDocument) -> tuple[str, ...]:
-    return (document.stack,) if document.stack else ()
 
 
 def look_token(look: str) -> str:
@@ -215,14 +212,14 @@ def _recurring(document: SearchDocument) -> Iterator[tuple[str, str]]:
         yield HEMISPHERE, "south" if document.position.latitude < 0 else "north"
 
 
-def escaped(value: str) -> str:
+def escape(value: str) -> str:
     """A facet's value as the server keeps it."""
     safe = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", value)
     return safe.encode("utf-8")[:_MAX_VALUE_BYTES].decode("utf-8", "ignore")
 
 
-def unescaped(value: str) -> str:
-    """The inverse of `escaped`."""
+def unescape(value: str) -> str:
+    """The inverse of `escape`."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)
 
 
@@ -235,6 +232,6 @@ def _embedding(document: SearchDocument, embedders: Sequence[str]) -> dict[str, 
         vectors[embedder] = list(own)
     return {
         "_vectors": vectors,
-        "embedding": base64.b64encode(quantised(own)).decode("ascii"),
+        "embedding": base64.b64encode(quantise(own)).decode("ascii"),
         "model": document.model,
     }

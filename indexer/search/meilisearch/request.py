@@ -23,7 +23,7 @@ from indexer.search.fields import STACK, taken_s
 from indexer.search.filters import TIME, UNDATED, date_range, near_circle, periods_around, rating_range
 from indexer.search.languages import noun_stem
 from indexer.search.matching import ANY_FIRST_LETTER_FROM, Term, edits_allowed
-from indexer.search.meilisearch.layout import AS_TYPED, FACET, HEMISPHERE, HOUR, SPELLING, WEEKDAY, escaped, unescaped
+from indexer.search.meilisearch.layout import AS_TYPED, FACET, HEMISPHERE, HOUR, SPELLING, WEEKDAY, escape, unescape
 from indexer.search.stems import stem
 from indexer.search.time_condition import TimeCondition, time_condition
 from indexer.text import has_digit, is_serial, words
@@ -117,10 +117,10 @@ def basic(term: Term) -> str:
 
 def bounds_of(query: Query) -> str:
     """The phrases that have to be there, and what must not."""
-    return " ".join([*(f'"{" ".join(words(text))}"' for text in query.phrases if words(text)), *_excluded(query)])
+    return " ".join([*(f'"{" ".join(words(text))}"' for text in query.phrases if words(text)), *_exclusions(query)])
 
 
-def _excluded(query: Query) -> Iterator[str]:
+def _exclusions(query: Query) -> Iterator[str]:
     for text in query.excluded:
         parts = words(text)
         if len(parts) == 1:
@@ -171,7 +171,7 @@ class FacetValues:
         known = self._known
         missing = [name for name in names if name not in known]
         for name, values in self._read_values(missing).items() if missing else ():
-            ordered = tuple(sorted(map(unescaped, values)))
+            ordered = tuple(sorted(map(unescape, values)))
             known[name] = Facet(np.arange(len(ordered), dtype=np.int32), ordered)
         return {name: known[name] for name in names}
 
@@ -189,7 +189,7 @@ def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[l
             known = values.facet(item.name)
             meant = [known.values[place] for place in matching_values(known, item.value)]
             nearest |= {} if meant else nearest_values(known, item)
-            expression = f"{FACET}{item.name} IN [{', '.join(map(_quoted, meant))}]" if meant else NOTHING
+            expression = f"{FACET}{item.name} IN [{', '.join(map(_quote, meant))}]" if meant else NOTHING
         elif item.name == TIME:
             expression = _at_time(item.value, values)
         else:
@@ -200,12 +200,12 @@ def filter_expression(filters: Sequence[Filter], values: FacetValues) -> tuple[l
 
 def among(ids: Sequence[str]) -> str:
     """Only these photos."""
-    return f"id IN [{', '.join(map(_quoted, ids))}]" if ids else NOTHING
+    return f"id IN [{', '.join(map(_quote, ids))}]" if ids else NOTHING
 
 
 def of_stacks(stacks: Sequence[str]) -> str:
     """Only photos of these stacks."""
-    return f"{FACET}{STACK} IN [{', '.join(map(_quoted, stacks))}]"
+    return f"{FACET}{STACK} IN [{', '.join(map(_quote, stacks))}]"
 
 
 def _at_time(value: str, values: FacetValues) -> str:
@@ -226,7 +226,7 @@ def _at_time(value: str, values: FacetValues) -> str:
         parts.append(north)
     for name, wanted in ((WEEKDAY, condition.weekdays), (HOUR, condition.hours)):
         if wanted:
-            parts.append(f"{FACET}{name} IN [{', '.join(_quoted(str(one)) for one in wanted)}]")
+            parts.append(f"{FACET}{name} IN [{', '.join(_quote(str(one)) for one in wanted)}]")
     return " AND ".join(parts)
 
 
@@ -234,13 +234,13 @@ def _on_days(condition: TimeCondition, values: FacetValues, *, south: bool) -> s
     years = [int(year) for year in values.facet("year").values]
     periods = values.facet("period").values
     held = {period: condition.holds_period(period, years, south=south) for period in periods}
-    vague = f" AND {FACET}period NOT IN [{', '.join(map(_quoted, periods))}]" if periods else ""
+    vague = f" AND {FACET}period NOT IN [{', '.join(map(_quote, periods))}]" if periods else ""
     spans = [
         f"(taken >= {_midnight(first)} AND taken < {_midnight(last + timedelta(1))}{vague})"
         for first, last in condition.days(years, south=south)
     ]
     if any(held.values()):
-        spans.append(f"{FACET}period IN [{', '.join(_quoted(period) for period, is_held in held.items() if is_held)}]")
+        spans.append(f"{FACET}period IN [{', '.join(_quote(period) for period, is_held in held.items() if is_held)}]")
     return f"({' OR '.join(spans) or NOTHING})"
 
 
@@ -251,7 +251,7 @@ def _midnight(day: date) -> int:
 def _number_expression(item: Filter) -> str:
     if item.name in {"before", "after", "year"}:
         start, end = map(taken_s, date_range(item.value))
-        around = ", ".join(map(_quoted, periods_around(item.value))) if item.name == "before" else ""
+        around = ", ".join(map(_quote, periods_around(item.value))) if item.name == "before" else ""
         return {
             "before": f"taken < {start}" + (f" AND {FACET}period NOT IN [{around}]" if around else ""),
             "after": f"taken >= {start}",
@@ -266,5 +266,5 @@ def _number_expression(item: Filter) -> str:
     raise FilterError(Message("%(name)s: can't be answered by Meilisearch", name=item.name))
 
 
-def _quoted(value: str) -> str:
-    return f'"{escaped(value)}"'
+def _quote(value: str) -> str:
+    return f'"{escape(value)}"'

@@ -131,16 +131,16 @@ class _Retrieval:
     def retrieve(self) -> RetrievedPhotos:
         """Raises `SearchError`."""
         if not self._terms and not self._words.bounds and self._query.vector is None:
-            return self._unranked(self._client.ask([self._request(self._words, limit=0)])[0])
+            return self._in_server_order(self._client.ask([self._request(self._words, limit=0)])[0])
         request_words, found = self._search_as_typed()
         ranked = self._rank_found(request_words, found) if total_of(found) or request_words.allow_missing else None
         if not ranked and self._nearest_photos:
             request_words, found = self._search_with_typos(correct=self._meant)
-            ranked = self._corrected(self._rank_found(request_words, found, fall_back=False))
+            ranked = self._retrieve_corrected(self._rank_found(request_words, found, fall_back=False))
         if not ranked:
             request_words, found = self._search_with_typos()
-            ranked = self._corrected(self._rank_found(request_words, found))
-        return ranked or self._unranked(found)
+            ranked = self._retrieve_corrected(self._rank_found(request_words, found))
+        return ranked or self._in_server_order(found)
 
     def _search_as_typed(self) -> tuple[RequestWords, Json]:
         """Photos with the words as typed, and those near the query's vector."""
@@ -233,7 +233,7 @@ class _Retrieval:
             return self._search_fewer_words(variants[0])
         return variants[0], _NOTHING
 
-    def _corrected(self, found: RetrievedPhotos | None) -> RetrievedPhotos | None:
+    def _retrieve_corrected(self, found: RetrievedPhotos | None) -> RetrievedPhotos | None:
         """Where each mistaken word stands for one word alone, what has that one: the server forgives more mistakes than
         we do, and where it forgives any, does not rank by what words say."""
         corrections = found.match.corrections if found else {}
@@ -313,18 +313,18 @@ class _Retrieval:
             self._client.size(),
             cosines,
             frequency=lambda group: max(self._counts.get(group.typed, 0), group.frequency),
-            supported=None if self._has_vector else self._evidence_check(candidates),
+            check_evidence=None if self._has_vector else self._evidence_check(candidates),
         )
 
     def _evidence_check(self, candidates: Candidates) -> EvidenceCheck:
         meant = self._query.meant
 
-        def supported(places: NDArray[np.int64]) -> Mask:
+        def check(places: NDArray[np.int64]) -> Mask:
             of_photos = [candidates.photos[place].photo_texts.content_words for place in places.tolist()]
             near = self._meaning.near(meant, frozenset().union(*of_photos))
             return np.array([is_supported(meant, own, near) for own in of_photos], np.bool_)
 
-        return supported
+        return check
 
     def _ask_with_counts(self, more: Sequence[Json]) -> list[Json]:
         """Asks `more`, and how many photos have each word and phrase, where ranking or corrections need that."""
@@ -378,7 +378,7 @@ class _Retrieval:
     def _request(self, request_words: RequestWords, *, limit: int = WINDOW) -> Json:
         return request_words.to_request(self._client.index, limit=limit, attributesToRetrieve=list(READ))
 
-    def _unranked(self, found: Json) -> RetrievedPhotos:
+    def _in_server_order(self, found: Json) -> RetrievedPhotos:
         """What the server found, in its own order: a query without words."""
         return RetrievedPhotos(self._query, self._words, total_of(found), self._words, self._nearest, self._rank)
 

@@ -52,9 +52,9 @@ def test_words_asked_at_once_mean_what_they_mean_one_by_one(tower: TextTower) ->
 def test_a_text_without_a_known_word_has_no_meaning(tower: TextTower) -> None:
     assert tower.embed("xqzt 2019") is None
     assert tower.embed("") is None
-    assert not tower.known("xqzt")
-    assert tower.known("dogs")
-    assert tower.known("dog-car")
+    assert not tower.knows("xqzt")
+    assert tower.knows("dogs")
+    assert tower.knows("dog-car")
 
 
 def test_the_order_of_the_words_says_nothing(tower: TextTower) -> None:

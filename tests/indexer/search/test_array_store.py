@@ -442,7 +442,7 @@ def test_segments_written_as_one_hold_the_same(
         some = entries[number::count]
         codes, photos, strengths = (np.array([entry[column] for entry in some], np.int32) for column in range(3))
         segments.append(Postings.of(codes, photos, strengths.astype(np.uint8)))
-    blocks = refresh._joined("words", segments, np.array(alive), at_once)
+    blocks = refresh._join_segments("words", segments, np.array(alive), at_once)
     arrays = {name: np.concatenate(list(parts)) for name, parts in blocks.items()}
     joined = Postings(arrays["words.starts"], arrays["words.photos"], arrays["words.strengths"])
     for code in range(12):

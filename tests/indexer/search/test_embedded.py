@@ -232,9 +232,9 @@ def test_a_file_that_is_no_index_is_set_aside_where_that_is_wanted(tmp_path: Pat
     (tmp_path / "search.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StorageError, match=r"search\.db"):
         EmbeddedSearch(tmp_path / "search.db", repair=False)
-    emptied: list[str] = []
-    search = EmbeddedSearch(tmp_path / "search.db", emptied=lambda: emptied.append("emptied"))
-    assert emptied == ["emptied"]
+    recreated: list[str] = []
+    search = EmbeddedSearch(tmp_path / "search.db", on_recreate=lambda: recreated.append("recreated"))
+    assert recreated == ["recreated"]
     search.put([photo(1, "a dog")])
     assert ids(search, "dog") == [1]
     search.close()
@@ -362,7 +362,7 @@ def test_postings_give_back_what_went_in(entries: list[tuple[int, int, int]]) ->
         Postings.of(codes[some], photos[some], strengths[some].astype(np.uint8))
         for some in (slice(None, half), slice(half, None))
     ]
-    merged = parts[0].merged(parts[1], np.ones(10, np.bool_))
+    merged = parts[0].merge(parts[1], np.ones(10, np.bool_))
     for code in range(7):
         places, counts = merged.places(np.array([code], np.int32))
         expected = sorted((photo, strength) for own, photo, strength in entries if own == code)

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer.search.fields import quantised
+from indexer.search.fields import quantise
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.layout import (
     WORDS,
     embedder_of,
-    escaped,
+    escape,
     index_settings,
     settings_match,
     to_server_json,
-    unescaped,
+    unescape,
 )
 from tests.indexer.search.test_search_contract import photo
 
@@ -31,7 +31,7 @@ def test_what_is_stored_is_read_back() -> None:
     assert found.strengths.keys() == {"two", "dogs", "riding", "dog", "2019", "summer"}
     assert all(0 < strength < 256 for strength in found.strengths.values())
     assert ("machine_caption", "two dogs riding", "two dogs riding") in found.texts
-    assert (found.embedding, found.model) == (quantised((0.6, 0.8)), "atto 2")
+    assert (found.embedding, found.model) == (quantise((0.6, 0.8)), "atto 2")
     assert found.taken_s is None
 
 
@@ -87,8 +87,8 @@ def test_an_embedder_s_name_is_one_that_the_server_takes(model: str) -> None:
 
 @pytest.mark.parametrize("value", ["a", 'say "cheese"', "back\\slash", "tail\\", "50%", "%41", "\n\0", "照片"])
 def test_a_value_is_escaped_and_read_back(value: str) -> None:
-    assert unescaped(escaped(value)) == value
-    assert not set(escaped(value)) & set('"\\\n\0')
+    assert unescape(escape(value)) == value
+    assert not set(escape(value)) & set('"\\\n\0')
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,11 @@ async def test_guessing_slows_down_per_household_address() -> None:
     clock = Clock()
     throttle = LoginThrottle(clock)
     for _ in range(4):
-        throttle.failed("192.0.2.1")
+        throttle.record_failure("192.0.2.1")
     assert throttle.wait_s("192.0.2.1") == 0.0
-    throttle.failed("192.0.2.1")
+    throttle.record_failure("192.0.2.1")
     first = throttle.wait_s("192.0.2.1")
-    throttle.failed("192.0.2.1")
+    throttle.record_failure("192.0.2.1")
     assert throttle.wait_s("192.0.2.1") > first > 0
     assert throttle.wait_s("192.0.2.2") == 0.0
     clock.now += 3600
@@ -75,13 +75,13 @@ async def test_guessing_slows_down_per_household_address() -> None:
 async def test_an_ipv6_household_is_one_address_and_memory_is_bounded() -> None:
     throttle = LoginThrottle(Clock())
     for number in range(8):
-        throttle.failed(f"2001:db8::{number + 1:x}")
+        throttle.record_failure(f"2001:db8::{number + 1:x}")
     assert throttle.wait_s("2001:db8::ffff") > 0
     assert throttle.wait_s("2001:db8:0:1::1") == 0.0
-    throttle.succeeded("2001:db8::1")
+    throttle.forget_failures("2001:db8::1")
     assert throttle.wait_s("2001:db8::ffff") == 0.0
     for number in range(10_000):
-        throttle.failed(f"10.0.{number // 250}.{number % 250}")
+        throttle.record_failure(f"10.0.{number // 250}.{number % 250}")
     assert throttle.wait_s("10.0.0.0") == 0.0
 
 
@@ -118,8 +118,8 @@ def test_the_password_command_makes_a_hash_that_the_settings_take() -> None:
 async def test_ipv4_addresses_in_ipv6_clothes_and_scoped_ones_are_told_apart() -> None:
     throttle = LoginThrottle(Clock())
     for _ in range(6):
-        throttle.failed("::ffff:192.0.2.1")
-        throttle.failed("fe80::1%eth0")
+        throttle.record_failure("::ffff:192.0.2.1")
+        throttle.record_failure("fe80::1%eth0")
     assert throttle.wait_s("::ffff:192.0.2.1") > 0
     assert throttle.wait_s("192.0.2.1") > 0
     assert throttle.wait_s("::ffff:192.0.2.2") == 0.0
