@@ -16,7 +16,7 @@ from indexer.catalogue import Catalogue
 from indexer.errors import SearchError, SetupError, StorageError
 from indexer.message import Message
 from indexer.people.vectors import FaceVectors
-from indexer.recovery.finishing import finish_restore
+from indexer.recovery.finishing import LOCK, finish_restore
 from indexer.search import SearchBackend
 from indexer.settings import Settings
 from indexer.sqlite.derived import DerivedDatabase
@@ -163,7 +163,7 @@ def sole_indexer(data_dir: Path) -> Iterator[None]:
     """
     _make_private(data_dir)
     try:
-        lock = os.open(data_dir / "recollect.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(f"the data directory {data_dir} can't be written: {error.strerror}", hint=_MEND) from error
     try:
@@ -205,14 +205,14 @@ def _write_pid(lock: int, data_dir: Path) -> None:
     except OSError as error:
         raise StorageError(
             f"the data directory {data_dir} can't be written: {error.strerror}",
-            hint=hint_for(error, data_dir / "recollect.lock"),
+            hint=hint_for(error, data_dir / LOCK),
         ) from error
 
 
 def indexing_process(data_dir: Path) -> int:
     """The id of the process that is indexing into `data_dir` now, 0 where none is."""
     try:
-        lock = os.open(data_dir / "recollect.lock", os.O_RDONLY | os.O_CLOEXEC)  # all that a shared lock needs
+        lock = os.open(data_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)  # all that a shared lock needs
     except OSError:
         return 0
     try:

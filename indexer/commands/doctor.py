@@ -17,6 +17,7 @@ from indexer.commands.finding import Finding, Verdict
 from indexer.commands.index_in_use import INDEX_IN_USE, examine_index_in_use
 from indexer.commands.people import FACES, examine_faces
 from indexer.commands.remembered import read_remembered
+from indexer.commands.status import SHOWN_REASONS
 from indexer.errors import SearchError, SetupError, StorageError
 from indexer.jobs.captioners import started_captioner
 from indexer.jobs.reindex import count_by_model, current_model, format_models, recaption_hint
@@ -34,7 +35,6 @@ _SCARCE_MB, _TOO_LITTLE_MB = 1_000, 100
 _SCARCE_MEMORY_MB = 250
 _SHOWN_REFUSED = 1000
 _SHOWN_FOLDERS = 5
-_SHOWN_REASONS = 20
 _WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -270,7 +270,7 @@ _UNWRITTEN = "captions in no file"
 def _unwritten(storage: Storage) -> list[Finding]:
     """One for each reason: none of them is wrong, and which are meant only the household knows."""
     reasons = storage.catalogue.unwritten()
-    shown = list(reasons.items())[:_SHOWN_REASONS]
+    shown = list(reasons.items())[:SHOWN_REASONS]
     texts = [f"{photos:,}: {reason or 'nobody has said why'}" for reason, photos in shown]
     if others := sum(reasons.values()) - sum(photos for _, photos in shown):
         texts.append(f"{others:,}: for other reasons")

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from indexer.search import Answer, Hit, Query
     from indexer.search.time_words import Reading
 
-_SHOWN_ASIDE = 1000
-_SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their own
-
 
 @click.command()
 @click.argument("query", nargs=-1, required=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from indexer.catalogue import Catalogue
 
 _SHOWN_ASIDE = 1000
-_SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their own
+SHOWN_REASONS = 20  # why captions stand in no file: some name a file of their own
 
 
 @click.command()
@@ -212,9 +212,9 @@ def _print_state(state: dict[str, Any]) -> None:
     unwritten = sum(item["photos"] for item in state["unwritten"])
     if unwritten:
         print_line(f"in no file      {unwritten:,} of their captions")
-    for item in state["unwritten"][:_SHOWN_REASONS]:
+    for item in state["unwritten"][:SHOWN_REASONS]:
         print_line(f"  {item['photos']:,}: {item['reason'] or 'nobody has said why'}")
-    if others := sum(item["photos"] for item in state["unwritten"][_SHOWN_REASONS:]):
+    if others := sum(item["photos"] for item in state["unwritten"][SHOWN_REASONS:]):
         print_line(f"  {others:,}: for other reasons; --json lists all")
     searchable = state["searchable"]
     waiting = f", {state['not_searchable']:,} wait for it" if state["not_searchable"] else ""

@@ -23,7 +23,7 @@ from indexer.text import fold, has_digit
 
 #: Letters of a word that is made of others.
 SHORTEST_COMPOUND = 6
-_SHORTEST_PART = 3
+SHORTEST_PART = 3
 _SHORTEST_UNKNOWN = 3
 _LONGEST_ENDING = 2  # of an English plural
 _SHORTEST_TOLD = 4  # of the words before the last one
@@ -222,7 +222,7 @@ def parts_in(text: str) -> tuple[Part, ...]:
     Where folding changes how long a word is ("ß"), a part's place is that of the whole word.
     """
     pieces = [Part(fold(text[start:end]), start, end) for start, end in pairwise(_borders(text))]
-    found = [piece for piece in pieces if len(piece.word) >= _SHORTEST_PART] if len(pieces) > 1 else []
+    found = [piece for piece in pieces if len(piece.word) >= SHORTEST_PART] if len(pieces) > 1 else []
     for piece in pieces:
         same = len(piece.word) == piece.end - piece.start
         for part in parts(piece.word):
@@ -235,7 +235,7 @@ def _borders(text: str) -> list[int]:
     """Where words written together begin: at capitals behind small letters. The first has three letters ("iPhone")."""
     inner = range(1, 1 if text[1:].islower() else len(text) - 1)
     humps = [at for at in inner if text[at - 1].islower() and text[at].isupper() and text[at + 1].islower()]
-    return [0, *(humps if humps and humps[0] >= _SHORTEST_PART else ()), len(text)]
+    return [0, *(humps if humps and humps[0] >= SHORTEST_PART else ()), len(text)]
 
 
 def is_noun(word: str) -> bool:
@@ -252,7 +252,7 @@ def _german(word: str) -> list[Part]:
     """The longest last part for which the rest is good."""
     if word in _UNDIVIDED:
         return []
-    for start in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
+    for start in range(SHORTEST_PART, len(word) - SHORTEST_PART + 1):
         tail = word[start:]
         needs_known = _FORMS.get(tail)
         if needs_known is None:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from indexer.search import Sort
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.ranking import Match
+from indexer.search.ranking import SCORE_STEPS, Match
 
 #: The photo that stands for its stack is the hit where its score is at least so much of the best one's.
 _AS_GOOD = np.float32(0.9)
-_STEPS = 1000  # scores are compared in thousandths, as `ranking` does
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def fold(
             any_sure = np.zeros(len(best), np.bool_)
             any_sure[numbers[sure[places]]] = True
             keys *= sure[places] >= any_sure[numbers]
-        keys = keys * (_STEPS + 1) + np.round(scores[places] * _STEPS).astype(np.int64)
+        keys = keys * (SCORE_STEPS + 1) + np.round(scores[places] * SCORE_STEPS).astype(np.int64)
     keys = keys * (len(mask) + 1) + ranks[places]
     highest = np.full(int(numbers.max()) + 1, -1, np.int64)
     np.maximum.at(highest, numbers, keys)

@@ -25,7 +25,7 @@ from indexer.search.aliases import AliasKind, spelt_out, with_umlauts
 from indexer.search.appearance import index_word, is_colour, looks_named
 from indexer.search.arrays import Floats, Ints, Mask
 from indexer.search.certainty import GIVEN, OTHER_WORD, scores_and_evidence
-from indexer.search.compounds import part_keys
+from indexer.search.compounds import SHORTEST_PART, part_keys
 from indexer.search.groups import Group, GroupSource, make_anew
 from indexer.search.inflections import LONGEST_ENDING, are_forms, shared_beginning, stem_of
 from indexer.search.stems import irregular_forms, stem
@@ -48,7 +48,6 @@ ANY_FIRST_LETTER_FROM = 5
 _PREFIX_FROM = 5
 _SERIAL_PREFIX_FROM = 5
 _UNFINISHED_FROM = 3
-_PART_FROM = 3
 _FOREIGN_FROM = 3
 
 
@@ -248,7 +247,7 @@ class Matcher:
 
     def _compounds(self, word: str) -> Iterator[str]:
         """What `word` is a part of: "Torte" of "Geburtstagstorte"."""
-        for key in part_keys(word) if len(word) >= _PART_FROM else ():
+        for key in part_keys(word) if len(word) >= SHORTEST_PART else ():
             known = self._names.words_with_alias(AliasKind.PART, key)
             yield from (compound for compound in known if compound in self._names.word_codes)
 

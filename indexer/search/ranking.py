@@ -73,7 +73,7 @@ ALIKE_COSINE = 0.43
 #: A photo without an embedding is compared by so many of its words.
 MOST_SIMILAR_WORDS = 12
 _MOST_BY_MEANING = 200
-_STEPS = 1000
+SCORE_STEPS = 1000  # scores are compared in thousandths
 
 Ranks = NDArray[np.int64]
 
@@ -171,7 +171,7 @@ def top_page(match: Match, newest: Ranks, oldest: Ranks, sort: Sort, limit: int,
     """
     found = np.flatnonzero(match.mask)
     if sort is Sort.RELEVANCE:
-        steps = np.round(match.scores[found] * _STEPS).astype(np.int64)
+        steps = np.round(match.scores[found] * SCORE_STEPS).astype(np.int64)
         keys = steps * (len(newest) + 1) + newest[found]
     else:
         keys = (newest if sort is Sort.NEWEST else oldest)[found]

@@ -23,7 +23,14 @@ from indexer.search import FilterError
 from web.api.photo_json import Json, hit_json, metadata_json, photo_json
 from web.app_keys import COUNTS, LIBRARY, PROGRESS, SEARCH, SETTINGS, in_database_thread, in_search_thread
 from web.pages.corrections import change_words, correct, set_wrong, take_back, unknown_photo
-from web.pages.status_page import caption_models, cluster_state, enqueue_recaptioning, retry_set_aside, scan_now
+from web.pages.status_page import (
+    LISTED_REFUSED,
+    caption_models,
+    cluster_state,
+    enqueue_recaptioning,
+    retry_set_aside,
+    scan_now,
+)
 from web.presenters import clean
 from web.request_bodies import read_object
 from web.search.searching import (
@@ -39,7 +46,6 @@ from web.search.searching import (
 
 _HITS, _MOST_HITS = 50, 200
 _SET_ASIDE, _MOST_SET_ASIDE = 100, 1000
-_REFUSED = 20
 _COUNTS = (
     *("photos", "files", "missing", "queued", "set_aside", "unpushed", "with_caption", "refused"),
     *("unreadable", "incomplete", "thumbnails_waiting", "faces_waiting"),
@@ -245,7 +251,7 @@ async def status(request: web.Request) -> Json:
         request,
         lambda: (
             library.queue.set_aside(limit, offset),
-            library.refused(_REFUSED),
+            library.refused(LISTED_REFUSED),
             library.scans.roots(),
             library.unwritten(),
             library.unreadable_places.first(_MOST_SET_ASIDE),

@@ -43,7 +43,7 @@ from web.search.results import Link
 from web.templating import render
 
 _SET_ASIDE = 200
-_REFUSED = 20
+LISTED_REFUSED = 20
 _REASONS = 20  # of captions that stand in no file: some name a file of their own
 _UNREADABLE = 20
 _LITTLE_SPACE_BYTES = 1_000_000_000
@@ -181,7 +181,7 @@ async def _search_view(request: web.Request) -> SearchView:
         photos = await request.config_dict[SEARCH_COUNT].get(request)
     except SearchError as error:
         problem, hint = message_text(error.message), message_text(error.hint_message)
-    refused = await in_database_thread(request, request.config_dict[LIBRARY].refused, _REFUSED)
+    refused = await in_database_thread(request, request.config_dict[LIBRARY].refused, LISTED_REFUSED)
     links = ((Link(file_name(one.photo), photo_url(one.photo.id)), message_text(one.reason)) for one in refused)
     return SearchView(backend.name, photos, problem, hint, tuple(links))
 

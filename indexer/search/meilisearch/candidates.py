@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from indexer.search.aliases import Alias, AliasKind, aliases_of
 from indexer.search.arrays import Floats, Ints, Mask
-from indexer.search.compounds import SHORTEST_COMPOUND
+from indexer.search.compounds import SHORTEST_COMPOUND, SHORTEST_PART
 from indexer.search.fields import APPEARANCE, GIVEN_BIT, STACK, folded_text
 from indexer.search.folding import StackColumns
 from indexer.search.languages import languages_among
@@ -24,7 +24,6 @@ from indexer.search.reasons import PhotoTexts
 
 _MIDDLE_STRENGTH = 128
 _KEPT_PHOTOS = 1000  # about 8 kB each
-_SHORTEST_PART = 3
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class CandidateWords:
         if kind is AliasKind.SPELLING:
             yield from (photo for photo in self.photos if not all(own.isascii() for _, own, _ in photo.texts))
             return
-        beginning = text[:-1] if len(text) > _SHORTEST_PART else text
+        beginning = text[:-1] if len(text) > SHORTEST_PART else text
         longer = {word for word in self.words_sorted if beginning in word and len(word) >= SHORTEST_COMPOUND}
         yield from (photo for photo in self.photos if not longer.isdisjoint(photo.strengths))
 

@@ -11,11 +11,10 @@ from typing import Any
 from indexer.search.fields import STACK
 from indexer.search.matching import Term
 from indexer.search.meilisearch.candidates import FoundPhotoCache
-from indexer.search.meilisearch.connection import Connection, Refusal
+from indexer.search.meilisearch.connection import Connection, Json, Refusal
 from indexer.search.meilisearch.layout import FACET
 from indexer.search.meilisearch.request import FacetValues, RequestWords
 
-Json = Mapping[str, Any]
 _KEY = "search"
 _EMBEDDER = re.compile(r"embedder with name `([^`]+)`")
 

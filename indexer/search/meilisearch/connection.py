@@ -21,6 +21,8 @@ from indexer.errors import SearchError
 from indexer.message import Message
 from indexer.search.meilisearch.keys import Keyring
 
+#: An object that is sent to the server or comes from it.
+Json = Mapping[str, Any]
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.005, 0.5
 _TASK_S = 600.0  # other settings for a large index on a Pi take minutes
 _CONNECTIONS = 8

@@ -15,7 +15,7 @@ from indexer.errors import SearchError
 from indexer.message import Message
 from indexer.model import IN_ANSWERING_INDEX
 from indexer.search import SearchDocument
-from indexer.search.meilisearch.connection import TOO_LARGE, Connection, Refusal, TaskFailed
+from indexer.search.meilisearch.connection import TOO_LARGE, Connection, Json, Refusal, TaskFailed
 from indexer.search.meilisearch.layout import (
     embedder_of,
     embedder_settings,
@@ -32,8 +32,6 @@ _PAGE = 5000
 _WRITES = "documentAdditionOrUpdate,documentDeletion"
 _NOT_THERE = "index_not_found"
 _KEY = "admin"
-
-Json = Mapping[str, Any]
 
 
 class Index:

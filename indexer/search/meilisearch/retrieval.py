@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from indexer.search.matching import MISTAKE_RATIO, RARE, Matcher, Term, edits_al
 from indexer.search.meaning import Meaning, is_supported
 from indexer.search.meilisearch.candidates import Candidates, FoundPhoto
 from indexer.search.meilisearch.client import SearchClient, total_of
-from indexer.search.meilisearch.connection import Refusal
+from indexer.search.meilisearch.connection import Json, Refusal
 from indexer.search.meilisearch.layout import READ, embedder_of, look_token
 from indexer.search.meilisearch.request import RequestWords, among, filter_expression
 from indexer.search.ranking import DESCRIPTION_FROM, EvidenceCheck, Match, RankingContext, rank, weights_of
@@ -43,8 +42,6 @@ _LADDER = 3  # a description is asked for without its rarest words, too
 _NO_MATCH = Match(np.zeros(0, np.bool_), np.zeros(0, np.float32))
 _LEAST_SCORE = 0.001
 _NOTHING: Json = {"hits": [], "estimatedTotalHits": 0}
-
-Json = Mapping[str, Any]
 
 
 def retrieve(client: SearchClient, meaning: Meaning, query: Query) -> RetrievedPhotos:
