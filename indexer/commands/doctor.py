@@ -323,17 +323,15 @@ def _library(root: Path, settings: Settings, folders: Folders) -> Finding:
         text = f"{format_folders(folders.unreadable)} can't be read: photos in there are not found"
         mend = "let the user that recollect runs as read and enter it, or name it in the setting exclude"
         return Finding(subject, Verdict.WARNING, text, mend)
-    elsewhere = settings.sidecar_dir if settings.captions == "sidecar" else None
-    unwritable = folders.unwritable if elsewhere is None else _unwritable([_existing(elsewhere)])
+    unwritable = folders.unwritable
+    if settings.captions == "sidecar" and settings.sidecar_dir is not None:
+        folder = _existing(settings.sidecar_dir)
+        unwritable = [] if os.access(folder, os.W_OK | os.X_OK) else [folder]
     if settings.captions != "off" and unwritable:
         mend = "captions of photos in there stay in the index: give the right to write, or set captions = off"
         return Finding(subject, Verdict.WARNING, f"{format_folders(unwritable)} can't be written", mend)
     text = f"all {folders.number:,} folders can be read" if folders.number > 1 else "can be read"
     return Finding(subject, Verdict.FINE, text + (" and written" if settings.captions != "off" else ""))
-
-
-def _unwritable(folders: Sequence[Path]) -> list[Path]:
-    return [folder for folder in folders if not os.access(folder, os.W_OK | os.X_OK)]
 
 
 def _watches(folders: int) -> Iterator[Finding]:

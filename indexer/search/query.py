@@ -56,7 +56,7 @@ def parse(text: str, *, now: date | None = None, reader: TimeReader | None = Non
     parts = _Parts()
     end = 0
     today = now or date.today()
-    readings = applied_readings(text, reader, today) if reader else ()
+    readings = tuple(one for one in reader.read(text, today) if one.applied) if reader else ()
     for token in tokenize(text):
         if any(one.start <= token.start < one.end for one in readings):
             parts.prefix_last, end = False, token.end
@@ -72,11 +72,6 @@ def parse(text: str, *, now: date | None = None, reader: TimeReader | None = Non
     if text[end:]:
         parts.prefix_last = False
     return _with_times(replace(_query(parts), fold=fold and not parts.each), readings)
-
-
-def applied_readings(text: str, reader: TimeReader, today: date) -> tuple[Reading, ...]:
-    """The times that `parse` makes filters of."""
-    return tuple(one for one in reader.read(text, today) if one.applied)
 
 
 def _query(parts: _Parts) -> Query:

@@ -26,7 +26,7 @@ async def face_picture(request: web.Request) -> web.Response:
     face = await in_database_thread(request, request.config_dict[LIBRARY].people.face, int(request.match_info["id"]))
     if face is None:
         raise web.HTTPNotFound(text=N_("There is no such face."))
-    tag = _tag(face)
+    tag = hashlib.blake2b(f"{face.photo_id} {face.box} {_PX}".encode(), digest_size=12).hexdigest()
     headers = {"Cache-Control": "private, no-cache", "ETag": f'"{tag}"'}
     if any(etag.value in {tag, "*"} for etag in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
@@ -34,10 +34,6 @@ async def face_picture(request: web.Request) -> web.Response:
     if picture is None:
         raise web.HTTPNotFound(text=N_("There is no thumbnail of this photo yet."))
     return web.Response(body=picture, content_type="image/jpeg", headers=headers)
-
-
-def _tag(face: StoredFace) -> str:
-    return hashlib.blake2b(f"{face.photo_id} {face.box} {_PX}".encode(), digest_size=12).hexdigest()
 
 
 def _picture_of(request: web.Request, face: StoredFace) -> bytes | None:
