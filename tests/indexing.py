@@ -16,6 +16,7 @@ from indexer.search.query import parse
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage, open_storage
+from tests.photos_made import write_jpeg
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "white": (240, 240, 240)}
 
@@ -64,6 +65,14 @@ class CountingPhotos(PhotoProcesses):
 def colour_of(pixels: bytes) -> str:
     mean = [sum(pixels[channel::3]) / (len(pixels) // 3) for channel in range(3)]
     return min(COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(mean, COLOURS[name], strict=True)))
+
+
+def colour_library(folder: Path, *colours: str) -> Path:
+    """A library in `folder` with a photo of each colour, named after it."""
+    root = folder / "photos"
+    for number, colour in enumerate(colours):
+        write_jpeg(root / f"{colour}.jpg", COLOURS[colour], number)
+    return root
 
 
 def settings_for(tmp_path: Path, **more: object) -> Settings:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from indexer.catalogue import Catalogue
-from tests.indexing import COLOURS
+from tests.indexing import COLOURS, colour_library
 from tests.photos_made import write_jpeg
 from tests.test_end_to_end import address_of, run, settled, started
 
@@ -24,10 +24,7 @@ PASSWORD = "a household password"
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
-    for number, colour in enumerate(("red", "green")):
-        write_jpeg(root / f"{colour}.jpg", COLOURS[colour], number)
-    return root
+    return colour_library(tmp_path, "red", "green")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the indexer: a library, and the recorded exchanges with a search server."""
+"""Fixtures for the tests of the indexer: a library, settings, and the recorded exchanges with a search server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from indexer.search.meilisearch.keys import Keys
+from indexer.settings import Settings
 from tests.indexer.search.exchanges_kept import Recording, path_of, read
 from tests.indexer.search.exchanges_run import RECORDING
 from tests.indexer.search.exchanges_server import KEYS, ExchangeServer, Recorder, Replayer
+from tests.indexing import settings_for
 from tests.libraries import write
 from tests.meilisearch_server import MeilisearchServer
 
@@ -39,6 +41,12 @@ def root(tmp_path: Path) -> Path:
     library = tmp_path / "library"
     write(library / "a.jpg")
     return library
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A data directory that is not there yet, without watching."""
+    return settings_for(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from indexer.settings import Settings
 from tests.bundles_made import copy_that_takes_all_for_photos
 from tests.indexer.captions.own_captions import read_own_caption
-from tests.indexing import COLOURS, all_photos, settings_for, stored
-from tests.photos_made import exif_bytes, with_segments, write_jpeg
+from tests.indexing import COLOURS, all_photos, colour_library, stored
+from tests.photos_made import exif_bytes, with_segments
 from tests.towers_made import add_tower
 from web.cli import main
 
@@ -35,16 +35,8 @@ def recollect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
-
-
-@pytest.fixture
 def library(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
-    for number, (name, colour) in enumerate(COLOURS.items()):
-        write_jpeg(root / f"{name}.jpg", colour, number)
-    return root
+    return colour_library(tmp_path, *COLOURS)
 
 
 @pytest.fixture

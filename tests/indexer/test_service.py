@@ -52,11 +52,6 @@ def library(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
-
-
-@pytest.fixture
 def captioner() -> CountingCaptioner:
     return CountingCaptioner()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +20,6 @@ from tests.reasons_made import reason_saying
 
 EVIDENCE = (Tag("dog", 0.875), Tag("beach", 0.25))
 NOTHING = Caption("", 0.9, (), None, WORDS.model)
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
-    with Catalogue(tmp_path / "catalogue.db") as opened:
-        rescan(opened, root)
-        yield opened
 
 
 def settled(catalogue: Catalogue, caption: Caption) -> Photo:

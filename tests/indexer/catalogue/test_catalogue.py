@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -66,14 +65,6 @@ FULL = PhotoMetadata(
     machine_caption=FileCaption("a mountain", CaptionBy.MODEL, "model-0", 0.25),
     damage="the last rows are missing",
 )
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
-    """One file, walked and waiting."""
-    with Catalogue(tmp_path / "catalogue.db") as opened:
-        rescan(opened, root)
-        yield opened
 
 
 def the_photo(catalogue: Catalogue) -> Photo:

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,14 +26,6 @@ def root(tmp_path: Path) -> Path:
     for number in range(6):
         write(library / f"{number}.jpg")
     return library
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path, root: Path) -> Iterator[Catalogue]:
-    """Six files, walked and waiting."""
-    with Catalogue(tmp_path / "catalogue.db") as opened:
-        rescan(opened, root)
-        yield opened
 
 
 def test_claiming_counts_attempts_and_hands_out_each_job_once(catalogue: Catalogue) -> None:

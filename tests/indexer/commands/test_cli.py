@@ -35,18 +35,13 @@ from indexer.search.embedded.backend import EmbeddedSearch
 from indexer.settings import SECRETS, SETTINGS, Settings
 from indexer.storage import InUse, indexing_process, search_path, sole_indexer
 from tests.bundles_made import copy_that_takes_all_for_photos
-from tests.indexing import COLOURS, CountingCaptioner, index, settings_for, stored
+from tests.indexing import COLOURS, CountingCaptioner, index, stored
 from tests.photos_made import write_jpeg
 from tests.reasons_made import reason_saying
 from tests.towers_made import tower_bundle
 from web.cli import main
 
 pytestmark = pytest.mark.slow  # each test starts the program
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
 
 
 @pytest.fixture

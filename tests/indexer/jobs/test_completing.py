@@ -17,7 +17,7 @@ from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.sqlite.database import Database
 from indexer.storage import open_storage
-from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
+from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_library, found, index, stored
 from tests.libraries import WORDS, indexed, rescan, write
 from tests.photos_made import write_jpeg
 
@@ -28,16 +28,8 @@ BARE = Caption("a dog on a beach", 0.5, (), None, "model-1")
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
-
-
-@pytest.fixture
 def library(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
-    write_jpeg(root / "red.jpg", COLOURS["red"], 1)
-    write_jpeg(root / "blue.jpg", COLOURS["blue"], 2)
-    return root
+    return colour_library(tmp_path, "red", "blue")
 
 
 def contents(library: Path) -> dict[str, bytes]:

@@ -24,7 +24,17 @@ from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.indexer.captions.own_captions import read_own_caption
 from tests.indexer.formats import jpegs_made as made
-from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, paths_of, settings_for, stored
+from tests.indexing import (
+    COLOURS,
+    CountingCaptioner,
+    all_photos,
+    colour_library,
+    found,
+    index,
+    paths_of,
+    settings_for,
+    stored,
+)
 from tests.photos_made import picture, write_jpeg
 
 pytestmark = pytest.mark.slow  # each test indexes with real child processes
@@ -37,20 +47,12 @@ other_program = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exi
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
-    write_jpeg(root / "red.jpg", COLOURS["red"], 1)
-    write_jpeg(root / "blue.jpg", COLOURS["blue"], 2)
-    return root
+    return colour_library(tmp_path, "red", "blue")
 
 
 @pytest.fixture
 def original(library: Path) -> bytes:
     return (library / "red.jpg").read_bytes()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
 
 
 def photo_of(storage: Storage, name: str = "red.jpg") -> Photo:
@@ -125,7 +127,7 @@ async def test_what_was_marked_as_wrong_is_taken_out_byte_for_byte_and_put_back(
         photo = photo_of(storage)
         assert (photo.caption, photo.caption_place, photo.caption_reason) == (None, CaptionPlace.INDEX, WRONG)
         assert found(storage, "seen") == ["a blue wall seen by colours-1"]
-    write_jpeg(library / "album" / "copy.jpg", COLOURS["red"], 1)
+    write_jpeg(library / "album" / "copy.jpg", COLOURS["red"])  # the same picture as red.jpg
     assert (await index(settings, captioner, library)).done == 1, "the copy alone: our own write starts no loop"
     assert caption_in(library / "album" / "copy.jpg") is None
     judge(settings, wrong=False)
@@ -189,7 +191,7 @@ async def test_every_copy_gets_the_correction_also_one_that_comes_later(library:
     correct(settings, OMA)
     await index(settings, captioner, library)
     (library / "album").mkdir()
-    write_jpeg(library / "album" / "later.jpg", COLOURS["red"], 1)
+    write_jpeg(library / "album" / "later.jpg", COLOURS["red"])
     await index(settings, captioner, library)
     assert {caption_in(path) for path in library.rglob("*.jpg") if path.name != "blue.jpg"} == {OMA}
     correct(settings, None)

@@ -21,7 +21,7 @@ from indexer.progress import Phase
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
-from tests.indexing import COLOURS, CountingCaptioner, all_photos, index, settings_for, stored
+from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_library, index, settings_for, stored
 from tests.photos_made import write_jpeg
 
 
@@ -141,10 +141,7 @@ def test_the_sensors_of_this_machine_can_be_read() -> None:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
-    for number, colour in enumerate(("red", "green")):
-        write_jpeg(root / f"{colour}.jpg", COLOURS[colour], number)
-    return root
+    return colour_library(tmp_path, "red", "green")
 
 
 @pytest.mark.slow

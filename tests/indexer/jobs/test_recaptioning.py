@@ -25,7 +25,16 @@ from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
 from tests.indexer.captions.own_captions import read_own_caption
-from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, index, settings_for, stored
+from tests.indexing import (
+    COLOURS,
+    CountingCaptioner,
+    CountingPhotos,
+    all_photos,
+    colour_library,
+    index,
+    settings_for,
+    stored,
+)
 from tests.libraries import indexed, rescan, settle_all, write
 from tests.photos_made import write_jpeg
 from tests.reasons_made import reason_saying
@@ -64,9 +73,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def library(tmp_path: Path, settings: Settings) -> Path:
     """Three photos, described by an older model."""
-    root = tmp_path / "photos"
-    for number, name in enumerate(("red", "green", "blue")):
-        write_jpeg(root / f"{name}.jpg", COLOURS[name], number)
+    root = colour_library(tmp_path, "red", "green", "blue")
     await index(settings, CountingCaptioner(), root)
     return root
 

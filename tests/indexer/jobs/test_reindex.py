@@ -22,23 +22,24 @@ from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage, search_path
 from tests.indexer.captions.own_captions import read_own_caption
-from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, found, index, settings_for, stored
-from tests.photos_made import write_jpeg
+from tests.indexing import (
+    CountingCaptioner,
+    CountingPhotos,
+    all_photos,
+    colour_library,
+    found,
+    index,
+    settings_for,
+    stored,
+)
 from tests.towers_made import made_tower
 
 pytestmark = pytest.mark.slow  # each test indexes with real child processes
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
-
-
-@pytest.fixture
 async def library(tmp_path: Path, settings: Settings) -> Path:
-    root = tmp_path / "photos"
-    for number, name in enumerate(("red", "green", "blue")):
-        write_jpeg(root / f"{name}.jpg", COLOURS[name], number)
+    root = colour_library(tmp_path, "red", "green", "blue")
     await index(settings, CountingCaptioner(), root)
     return root
 

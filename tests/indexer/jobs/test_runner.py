@@ -19,7 +19,15 @@ from indexer.reader.photo_process import PhotoProcesses
 from indexer.service import Indexer
 from indexer.settings import Settings
 from indexer.storage import Storage
-from tests.indexing import COLOURS, CountingCaptioner, CountingPhotos, all_photos, index, settings_for, stored
+from tests.indexing import (
+    COLOURS,
+    CountingCaptioner,
+    CountingPhotos,
+    all_photos,
+    colour_library,
+    index,
+    stored,
+)
 from tests.libraries import found
 from tests.photos_made import write_jpeg
 
@@ -28,15 +36,7 @@ LONG_S = 30.0
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
-    for number, colour in enumerate(("red", "green", "blue")):
-        write_jpeg(root / f"{colour}.jpg", COLOURS[colour], number)
-    return root
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
+    return colour_library(tmp_path, "red", "green", "blue")
 
 
 @pytest.fixture

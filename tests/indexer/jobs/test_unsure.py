@@ -22,8 +22,16 @@ from indexer.model import CaptionPlace, JobKind, Photo
 from indexer.reasons import Reason
 from indexer.settings import Settings
 from tests.indexer.captions.own_captions import read_own_caption
-from tests.indexing import COLOURS, CountingCaptioner, all_photos, colour_of, found, index, settings_for, stored
-from tests.photos_made import write_jpeg
+from tests.indexing import (
+    CountingCaptioner,
+    all_photos,
+    colour_library,
+    colour_of,
+    found,
+    index,
+    settings_for,
+    stored,
+)
 
 pytestmark = pytest.mark.slow  # each test indexes with real child processes
 
@@ -49,20 +57,12 @@ class NewerModel(CountingCaptioner):
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    root = tmp_path / "photos"
-    write_jpeg(root / "red.jpg", COLOURS["red"], 1)
-    write_jpeg(root / "blue.jpg", COLOURS["blue"], 2)
-    return root
+    return colour_library(tmp_path, "red", "blue")
 
 
 @pytest.fixture
 def original(library: Path) -> bytes:
     return (library / "red.jpg").read_bytes()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
 
 
 def the_red_one(settings: Settings, name: str = "red.jpg") -> Photo:

@@ -31,11 +31,6 @@ from tests.people_made import FACE_MODEL, MODEL, face, look_for_faces, looks_of
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
-
-
-@pytest.fixture
 def vectors(tmp_path: Path, settings: Settings) -> list[bytes]:
     """The vectors of a data directory with two persons in twelve photos, the first of whom is named Anna."""
     for number in range(12):

@@ -19,22 +19,14 @@ from indexer.sqlite.database import Database
 from indexer.sqlite.derived import DerivedDatabase, set_aside, set_aside_files
 from indexer.sqlite.errors import hint_for, is_damage, keeps_from_writing
 from indexer.storage import Storage, open_storage, reading_catalogue, reading_search, search_path
-from tests.indexing import COLOURS, CountingCaptioner, all_photos, found, index, settings_for, stored
-from tests.photos_made import write_jpeg
+from tests.indexing import CountingCaptioner, all_photos, colour_library, found, index, stored
 
 NOTE = ("note", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);")
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path)
-
-
-@pytest.fixture
 def library(tmp_path: Path, settings: Settings) -> Path:
-    root = tmp_path / "photos"
-    for number, colour in enumerate(("red", "blue", "green")):
-        write_jpeg(root / f"{colour}.jpg", COLOURS[colour], number)
+    root = colour_library(tmp_path, "red", "blue", "green")
     asyncio.run(index(settings, CountingCaptioner(), root))
     return root
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
-from tests.web.scenes import SCENES, Scene, every_household, play
+from tests.web.scenes import SCENES, Scene, play
 from tests.web.test_browser import DESKTOP, PHONE, browser
 
 __all__ = ["browser"]  # a fixture
@@ -32,12 +32,6 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input:not([ty
 #: A telephone of the smallest kind; a desktop's page at 400%, which is as narrow and lower (WCAG 1.4.10); one at 200%.
 NARROW: list[Any] = [{"width": 320, "height": 568}, {"width": 320, "height": 256}, {"width": 640, "height": 400}]
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, TestServer]]:
-    async with every_household(tmp_path_factory.mktemp("households")) as servers:
-        yield servers
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, expect
 
-from tests.web.scenes import PASSWORD, SCENES, every_household, play
+from tests.web.scenes import PASSWORD, SCENES, play
 from tests.web.test_browser import DESKTOP, Visit, browser, visit
 
 __all__ = ["browser", "visit"]  # fixtures
@@ -36,12 +35,6 @@ FOCUSED = """() => {
     return [Number(one.dataset.number ?? -1), isSeen && isThere ? "" : one.outerHTML.slice(0, 200)];
 }"""
 LOST = "document.activeElement === document.body"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, TestServer]]:
-    async with every_household(tmp_path_factory.mktemp("households")) as servers:
-        yield servers
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

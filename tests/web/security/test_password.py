@@ -10,17 +10,8 @@ import pytest
 
 from indexer.errors import SettingsError
 from indexer.settings import Settings
+from tests.web.security.clock import Clock
 from web.security.password import HouseholdPassword, LoginThrottle, check_exposure, hash_password
-
-
-class Clock:
-    """Time that a test moves on."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST"])

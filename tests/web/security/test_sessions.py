@@ -9,21 +9,12 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import StorageError
+from tests.web.security.clock import Clock
 from web.security import sessions as sessions_module
 from web.security.password import hash_password
 from web.security.sessions import MOST_ENDED, SESSION_S, Sessions, open_sessions, session_secret
 
 PASSWORD = "correct horse"
-
-
-class Clock:
-    """Time that a test moves on."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def made(path: Path, clock: Clock, password: str = PASSWORD, secret: bytes = bytes(32)) -> Sessions:
