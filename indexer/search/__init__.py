@@ -58,7 +58,7 @@ class SearchDocument:
 
 
 class Sort(StrEnum):
-    """In which order hits come."""
+    """The order of hits."""
 
     RELEVANCE = "relevance"
     NEWEST = "newest"
@@ -66,7 +66,7 @@ class Sort(StrEnum):
 
 
 class WhyNothing(StrEnum):
-    """Why a query finds nothing, where that is not for what photos say."""
+    """Why a query can't find anything, whatever the library holds."""
 
     NOTHING_SEARCHABLE = "nothing_searchable"  # there is no letter, digit or emoji in it
     EMOJI_NOT_FOUND = "emoji_not_found"  # it is nothing but emoji, which no photo's texts have
@@ -220,8 +220,8 @@ class SearchBackend(Protocol):
     def held(self) -> Iterator[tuple[str, int]]:
         """Id and revision of every document, in any order, not all in memory at once.
 
-        The revision is `IN_ANSWERING_INDEX` where only the index has it that answers until the one that is being
-        written is complete.
+        The revision is `IN_ANSWERING_INDEX` for a document that only the index has that answers searches while another
+        one is being filled.
         """
 
     def put(self, documents: Sequence[SearchDocument]) -> Mapping[str, str]:
@@ -238,14 +238,14 @@ class SearchBackend(Protocol):
         """Forgets every document."""
 
     def complete(self) -> None:
-        """Says that everything is in: a second index now takes the first one's place, at once and as a whole.
+        """To be called when every document is in: a second index then replaces the first one, in one step.
 
         Does nothing where there is none.
         """
 
     def data_version(self) -> str:
-        """Another text whenever searches may be answered otherwise than before; told from what is at hand, within
-        microseconds. Of what another process writes it may hear some seconds later."""
+        """A text that changes whenever answers may change. Takes microseconds; what another process writes may show
+        some seconds later."""
 
     def search(self, query: Query, *, limit: int = 50, offset: int = 0) -> Answer:
         """The photos that match, best first. Raises `FilterError` for a filter that it can't answer.
@@ -267,7 +267,7 @@ class SearchBackend(Protocol):
         """Photos like this one, itself left out; empty for an unknown id."""
 
     def vocabulary(self, beginning: str, *, limit: int = 10) -> tuple[str, ...]:
-        """Words that photos have and that begin so, the most common ones first: what is being typed may become one.
+        """Words of photos that start with `beginning`, the most common ones first, to complete what is being typed.
 
         In small letters, spelt as a photo spells them, of several forms of a word the most common one. None for
         several words or none, and in scripts without spaces between words, which have no beginnings.

@@ -22,7 +22,7 @@ _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å"
 
 
 class AliasKind(StrEnum):
-    """How an alias is like its word."""
+    """How an alias is related to its word."""
 
     PART = "part"  # a stem of what it is made of
     SPELLING = "spelling"

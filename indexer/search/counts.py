@@ -81,7 +81,7 @@ def _is_count(parts: Sequence[tuple[str, ...]], place: int) -> bool:
     is_number = word.isdecimal() and len(word) <= _MOST_DIGITS and not word.startswith("0")
     if not is_number or not after.isalpha() or after in _MEASURES:
         return False
-    # "pixel 6 shore": behind another word it is more likely the number of that.
+    # "pixel 6 shore": behind another word it more likely belongs to that word.
     is_free = not before or before in STOP_WORDS or before in _COUNTS
     return _is_english_plural(after) or (is_free and _may_be_plural(after))
 

@@ -1,4 +1,4 @@
-"""A catalogue row as search knows it."""
+"""A catalogue row as a search document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from indexer.search.camera_words import camera_names, lens_kinds
 from indexer.search.fields import FIELD_WEIGHTS
 from indexer.text import clean
 
-#: Longer texts are cut: nobody finds a photo by the tail of a novel, and a page has to show the text.
+#: Longer texts are cut: a page shows the whole text, and hardly anybody searches for its end.
 MAX_TEXT_CHARS = 4000
 MAX_NAMES = 64
 _SAME_NAME = {one.name for one in fields(SearchDocument)} & {one.name for one in fields(PhotoMetadata)}
@@ -26,8 +26,8 @@ _TEXTS = frozenset(FIELD_WEIGHTS) & _SAME_NAME - {"person_caption", "machine_cap
 def document(photo: Photo) -> SearchDocument:
     """`photo` as a search document; its texts are NFC, bounded and free of lone surrogates.
 
-    Of what a person marked as wrong only the look of the picture, which is no words, stays. Folders and file names are
-    those of the files that are there; of the missing ones only where all are missing.
+    Where a person marked the model's words as wrong they are left out; what the picture was measured to look like
+    stays. Folders and file names are those of the files that are there; of the missing ones only where all are missing.
     """
     metadata = photo.metadata
     machine, believed = photo.machine, photo.accepted_machine

@@ -118,7 +118,7 @@ def given_words(texts: Iterable[Sequence[str]]) -> frozenset[str]:
 
 
 def _is_evidence(field: str, text: str) -> bool:
-    """Whether a text is but likely: what the model says, and which colours are prominent."""
+    """Whether a text is only probable: what the model says, and which colours are prominent."""
     return field in MODEL_FIELDS or (field == APPEARANCE and is_colour(text))
 
 
@@ -134,7 +134,7 @@ def quantise(vector: Sequence[float]) -> bytes:
 
 
 def taken_s(moment: datetime) -> int:
-    """Seconds since 1970 of the clock on the wall where the photo was taken: what people mean by its date."""
+    """The local time where the photo was taken, in seconds since 1970-01-01 00:00 of the same clock."""
     return int((moment.replace(tzinfo=None) - _EPOCH).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""Of photos that are nearly the same one is a hit: which of those that a query finds."""
+"""Which photo of each stack of nearly equal photos is the hit."""
 
 from __future__ import annotations
 

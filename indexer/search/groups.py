@@ -1,6 +1,6 @@
 """A word of a query as the words of the index that it may mean, and how well each photo matches it.
 
-While one types, all words but the last stay as they are: what was found of them is kept for the next letter.
+While a query is typed only its last word changes: the groups of the others are cached.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which languages the words of a library are in, besides English: told from common words among them."""
+"""Which languages the words of a library are in, besides English, recognised by common words among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from indexer.search.inflections import LANGUAGES, stem_of
 
-#: So many different little words of a language tell of it; names have one or two ("Rio de Janeiro").
+#: So many different function words of a language show that it is used; names have one or two ("Rio de Janeiro").
 _FUNCTION_WORDS_FROM = 3
 _FUNCTION_WORDS = MappingProxyType(
     {
@@ -66,7 +66,7 @@ _LITTLE, _TELLING = _table(_FUNCTION_WORDS), _table(_NOUNS)
 
 
 def languages_among(known: Collection[str]) -> tuple[str, ...]:
-    """The languages, of `inflections.LANGUAGES`, of which the folded words `known` have some that tell."""
+    """The languages of `inflections.LANGUAGES` that the folded words `known` show to be used."""
     return tuple(
         language
         for language in LANGUAGES
@@ -90,6 +90,6 @@ _NOUN_STEMS = dict(_noun_stems())
 
 
 def noun_stem(word: str) -> str:
-    """A name for the folded word if it is one of the nouns by which languages are told: the same for all its forms, and
-    like no word; empty for any other."""
+    """A key of the folded word if it is one of the nouns by which languages are recognised: the same for all its forms,
+    and equal to no word; empty for any other word."""
     return _NOUN_STEMS.get(word, "")

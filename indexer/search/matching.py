@@ -1,10 +1,10 @@
 """Which photos the words of a query mean: every word becomes a `Group` of words that the index has.
 
-For "dogs" these are, from best to worst: the word itself (quality 1), its other forms and spellings (0.95), words
-that it begins while it is still being typed (0.8), synonyms (0.6), words that it is a part of (0.5), and corrected
-words (one edit 0.3, two 0.2), these last only for a word that is not in the index, or where nothing was found, or
-where the word stands in so few photos next to a far more frequent neighbour that it looks like somebody else's
-mistake. A word that the query's vector stands for is none.
+For "dogs" these are, from best to worst: the word itself (quality 1), its other forms and spellings (0.95), words that
+it begins while it is still being typed (0.8), synonyms (0.6), words that it is a part of (0.5), and corrected words
+(one edit 0.3, two 0.2), these last only for a word that is not in the index, or where nothing was found, or where the
+word stands in so few photos next to a far more frequent neighbour that it looks like a mistake in those photos. A word
+that the query's vector stands for is not taken for a mistake.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Matcher:
     def phrase(self, text: str) -> Group:
         """The photos in which the words of `text` follow one another."""
         parts = words(text)
-        if len(parts) == 1 and parts[0] in self._names.word_codes:  # its photos are at hand
+        if len(parts) == 1 and parts[0] in self._names.word_codes:  # no full-text search is needed
             return self._group_of(text, {parts[0]: _PHRASE}, phrase=parts)
         mask = self._lookup.full_text(parts)
         best, evidence = mask * np.float32(_SERIAL), mask * GIVEN
@@ -197,7 +197,8 @@ class Matcher:
         return replace(group, scores=scores, evidence=evidence, kinds=kinds, optional=True, said=said)
 
     def _guess(self, term: Term) -> Group:
-        """A word that is nothing: perhaps two words, perhaps one in the middle of the query that is being typed."""
+        """The group of a word that is not in the index in any form: of two words written as one, else of the words that
+        it begins."""
         word = term.words[0]
         if halves := self._halves(word):
             return replace(self.phrase(" ".join(halves)), typed=term.typed)

@@ -39,7 +39,7 @@ Near = Mapping[str, Mapping[str, float]]
 
 
 class Tower(Protocol):
-    """The side of a caption model that reads: `captioner.TextTower` is the one in use."""
+    """The text side of a caption model, such as `captioner.TextTower`."""
 
     @property
     def model(self) -> str:
@@ -56,11 +56,11 @@ class Tower(Protocol):
         """As `embed` of each."""
 
     def knows(self, word: str) -> bool:
-        """Whether it has seen the folded `word`."""
+        """Whether it has a vector for the folded `word`."""
 
 
 class _Neighbours:
-    """The words that mean nearly the same as `word`, as far as anybody has asked; thread-safe."""
+    """The words that mean nearly the same as `word`, among those that were asked about; thread-safe."""
 
     def __init__(self, word: str) -> None:
         self._word = word
@@ -102,7 +102,7 @@ class Meaning:
 
     @classmethod
     def of_bundle(cls, bundle: Path) -> Self:
-        """By the text tower of a model bundle; one that is damaged is said in the log and left alone."""
+        """By the text tower of a model bundle; one that is damaged is logged and not used."""
 
         def open_tower() -> Tower | None:
             from captioner import TextTower
@@ -118,7 +118,7 @@ class Meaning:
     def with_vector(self, query: Query, names: Callable[[], frozenset[str]] = frozenset) -> Query:
         """`query` with its vector, where it has words that the tower knows and no vector yet.
 
-        The words that `names` gives mean nobody that a tower could know.
+        The words that `names` gives are names, which a tower can't know, and get none.
         """
         if query.vector is not None or not (query.words or query.phrases):
             return query
@@ -204,5 +204,5 @@ NO_MEANING = Meaning(lambda: None)
 
 
 def _is_number(word: str) -> bool:
-    """Years, times and the numbers of files mean nothing; "2 dogs" do."""
+    """Whether it is a year, a time or the number of a file, which no vector stands for. The 2 of "2 dogs" is not."""
     return has_digit(word) and len(word) > 1

@@ -6,8 +6,8 @@ Words, "phrases", -excluded words and -"excluded phrases", filters (`filters` li
 makes a filter only where a filter's name stands before it: `12:30` and `https://…` are words. The last word is
 matched as a prefix, as it is perhaps still being typed, unless a space or anything else follows it.
 
-Hostile text is only ever data: the length and the number of parts are bounded, and what lies beyond is passed over, as
-is what has no letter, digit or emoji in it (`Query.ignored`).
+Any text is a query: its length and the number of its parts are bounded, and what is beyond is ignored, as is what has
+no letter, digit or emoji in it (`Query.ignored`).
 """
 
 from __future__ import annotations
@@ -110,14 +110,14 @@ def _with_times(query: Query, readings: Sequence[Reading]) -> Query:
 
 
 def _failing(readings: Sequence[Reading]) -> Iterator[Sequence[Reading]]:
-    """Which of the times a photo may be of another time than: any one of them, or all."""
+    """The times that a photo may not have been taken in: each of them alone, then all together."""
     yield from ((one,) for one in readings)
     if len(readings) > 1:
         yield readings
 
 
 def _with_words_of_time(query: Query, readings: Sequence[Reading], failing: Sequence[Reading]) -> Query:
-    """Photos that were not taken when `failing` say, but have their words in their texts."""
+    """Photos that were not taken in the times `failing`, but have their words in their texts."""
     filters = tuple(Filter(TIME, one.value, negated=one in failing) for one in readings)
     phrases = tuple(phrase for one in failing for phrase in one.phrases)
     return replace(query, phrases=(*query.phrases, *phrases), filters=(*query.filters, *filters))
@@ -244,7 +244,7 @@ _EXAMPLES = {
     "words": '"last summer"',
 }
 _ANYBODY = TimeReader()
-#: Words that ask for nothing beside a time.
+#: Words that mean nothing beside a time: "photos from last summer".
 _FILLERS = STOP_WORDS.union(
     ("all", "taken", "pics", "shots", "bild", "bilder", "foto", "fotos", "aufnahmen", "alle"),
     ("von", "vom", "aus", "der", "die", "das", "den", "dem"),

@@ -29,11 +29,10 @@ texts. What a text says alone decides how much the word weighs and whether every
 text has all words, the photos of the things are found, those that look so first.
 
 *Meaning*: where the query has a vector, photos whose cosine is near the best one join in; of a description words and
-cosines count together as `captioner.blend` says. Who types a word or two that stand in captions or tags sees those
-photos first, and what only looks like it after them; a description goes mostly by its meaning. One word alone is a weak
-question to ask of pictures: some picture is always nearest, to "invoice" too. So what only looks like a short query has
-to be borne out by a word of the photo that means nearly the same; of a query that nothing bears out only the `_FEW`
-nearest are shown.
+cosines count together as `captioner.blend` says. For a word or two that stand in captions or tags those photos come
+first, and what only looks like it after them; a description goes mostly by its meaning. The cosine with one word alone
+says little: some picture is always nearest, to "invoice" too. So a photo that only looks like a short query needs a
+word that means nearly the same; where no photo has one only the `_FEW` nearest are shown.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ Ranks = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The photos that a query finds: `mask` and `scores` have one entry per photo of the picture."""
+    """The photos that a query finds: `mask` and `scores` have one entry per photo of the context."""
 
     mask: Mask
     scores: Floats  # 0..1
@@ -110,7 +109,7 @@ class Match:
         return tuple(word for word in dict.fromkeys(meant) if word not in held)
 
 
-#: Which of the photos at these places have words that bear out what they look like.
+#: Which of the photos at these places have words that confirm what they look like.
 EvidenceCheck = Callable[[NDArray[np.int64]], Mask]
 
 
@@ -134,7 +133,7 @@ def rank(query: Query, context: RankingContext, *, fall_back: bool = True) -> Ma
     """Everything that `query` finds among the photos of `context`, filters aside.
 
     Where words and meaning find nothing, words with a meaning are looked at for typing mistakes, too, and then the
-    nearest few pictures are believed; without `fall_back` they aren't.
+    nearest few pictures are taken; not so without `fall_back`.
     """
     passing = context.passing
     for text in query.excluded:
@@ -160,7 +159,7 @@ def _match(query: Query, context: RankingContext, phrases: list[Group], *, fall_
 
 
 def order_of(query: Query) -> Sort:
-    """The order in which hits come."""
+    """The order of the hits."""
     return query.sort or (Sort.RELEVANCE if query.words or query.phrases or query.vector else Sort.NEWEST)
 
 
@@ -284,7 +283,7 @@ def _probabilities(group: Group, cosines: Floats, places: Ranks) -> Floats:
 
 
 def _prefer_counts(query: Query, match: Match, context: RankingContext) -> Match:
-    """Of photos that are as likely those come first that say how many."""
+    """Puts photos whose texts have the query's numbers before others that are as likely."""
     if not query.counts or not match.total:
         return match
     groups = context.matcher.groups(Query(words=query.counts, prefix_last=False))
@@ -347,7 +346,7 @@ def _with_meaning(query: Query, match: Match, context: RankingContext) -> Match:
 
 
 def _few(query: Query, match: Match, cosines: Floats) -> Match:
-    """Nothing says it, and nothing bears it out: the nearest few pictures."""
+    """The nearest few pictures, for a query that no photo's words match or confirm."""
     near = _near(_of(cosines, _literal(query, match)), _LEAST_COSINE, _NEAR_BEST, _FEW)
     scores = np.where(near, np.clip(cosines, 0, 1), np.float32(0))
     return replace(match, mask=near, scores=scores, cosines=scores, dropped=(), by_meaning=int(np.count_nonzero(near)))
@@ -359,7 +358,7 @@ def _of(values: Floats, mask: Mask) -> Floats:
 
 
 def _length(query: Query) -> int:
-    """How many words say something."""
+    """How many words the query has, less those that say nothing of a picture."""
     return len(_telling(query)) + len(query.counts)
 
 

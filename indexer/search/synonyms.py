@@ -1,4 +1,4 @@
-"""Everyday words that stand for one another. Plain on purpose: add a line where a search missed a photo.
+"""Everyday words that stand for one another. Add a line where a search missed a photo.
 
 "a, b, c" are the same thing: each finds the others. "general > special, special" finds one way only: who looks for an
 animal wants the dogs, who looks for a dog doesn't want every animal. Words are in their basic form; plurals and verb

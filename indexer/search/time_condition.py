@@ -33,8 +33,8 @@ Days = tuple[date, date]  # the first and the last one, both included
 
 @dataclass(frozen=True, slots=True)
 class DaySpan:
-    """From one day to another: `first` and `last` are dates as far as they are told, "2019-07" or "" where it is open;
-    of a `yearly` one they are "12-24" or "07"; of a feast that moves `first` is its name."""
+    """From one day to another: `first` and `last` are dates, as exact as the words are, "2019-07" or "" where it is
+    open; of a `yearly` one they are "12-24" or "07"; of a feast that moves `first` is its name."""
 
     first: str
     last: str

@@ -11,7 +11,7 @@ from indexer.search.time_lexicon import OPPOSITE, SEASON_MONTHS
 
 
 class Kind(Enum):
-    """What names the time: that tells how sure it is that it means one."""
+    """What kind of words name the time, which decides how likely they mean a time."""
 
     DATE = "date"  # with a number, or counted from today: nothing else is meant
     MONTH = "month"
@@ -24,8 +24,8 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A time that the words up to `end` name. `fixed` are its first and last day as far as they are told ("2019-07"),
-    `yearly` those of every year ("07"); else `feast` moves, or `value` says it all."""
+    """A time that the words up to `end` name. `fixed` are its first and last day, as exact as the words are
+    ("2019-07"), `yearly` those of every year ("07"); else `feast` moves, or `value` says it all."""
 
     end: int
     kind: Kind

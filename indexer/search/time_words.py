@@ -2,7 +2,7 @@
 
 A `Reading` is one of two things. Where the words can hardly mean anything else it is *applied*: what was taken then is
 found, and what has the words in its texts. Where they are often something else ("may", "sunday dress") it is *offered*:
-the words are looked for as ever, and the page shows what they would mean as a time. "may we" and "march of penguins"
+the words are searched as words, and the page shows what they would mean as a time. "may we" and "march of penguins"
 have no reading at all.
 """
 
@@ -48,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class TimeReader:
-    """Reads times for somebody: `locale` and `birthdays` are those of `read_time`."""
+    """Reads times for one reader: `locale` and `birthdays` are those of `read_time`."""
 
     locale: str = NO_COUNTRY
     birthdays: Mapping[str, date] = field(default_factory=lambda: NO_BIRTHDAYS, hash=False)
@@ -238,7 +238,7 @@ class _Row:
         return _either(first, last)
 
     def _day_of_week(self, at: int) -> Part | None:
-        """ "thursday 12 march 2020": the day alone is told well enough."""
+        """ "thursday 12 march 2020": the date alone is enough."""
         first = self._behind_preposition(at)[0]
         day = self.parts.part(first)
         if day is None or day.kind is not Kind.WEEKDAY:

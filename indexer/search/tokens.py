@@ -79,7 +79,7 @@ def typed_word(text: str) -> str:
 
 
 def is_completable(word: str) -> bool:
-    """Whether anybody would want this word completed."""
+    """Whether the word is worth offering as a completion."""
     return len(word) > 1 and word not in STOP_WORDS and not is_solo(word)
 
 

@@ -80,8 +80,8 @@ class ArrayStore:
         self._failed_at = -_AGAIN_AFTER_S
 
     def load(self, is_known: Callable[[State], bool]) -> tuple[State, dict[str, Any], dict[str, NDArray[Any]]] | None:
-        """Of which state of the search file the arrays are, what else was said of them, and they themselves; None where
-        there are none that can be used, or their state is not known as an earlier one of the search file."""
+        """The state of the search file that the arrays belong to, what else was stored with them, and the arrays; None
+        where there are none that can be used, or their state is not known as an earlier one of the search file."""
         try:
             about, arrays = map_arrays(self._path)
             if about.pop("layout") != self._layout:
@@ -115,7 +115,7 @@ class ArrayStore:
             self._thread.start()
 
     def settle(self) -> None:
-        """Waits until what is being written is written."""
+        """Waits for the write that is under way."""
         if self._thread is not None:
             self._thread.join()
 
@@ -140,7 +140,7 @@ class ArrayStore:
         for block in blocks:
             if self._stop.is_set():
                 raise _Stopped
-            # The catalogue needs what is left of the disk more than a quick start does.
+            # The rest of the disk is left to the catalogue: without these files only the start is slower.
             if block.nbytes > self._usable_bytes(self._path.parent):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             yield block

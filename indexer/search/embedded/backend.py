@@ -132,7 +132,7 @@ class EmbeddedSearch:
         """Nothing to do: opening the file made it ready."""
 
     def checkpoint(self) -> str:
-        """What the last write was called: a name drawn anew by every one, so an older copy of the file has an older."""
+        """The random name of the last write: every write draws a new one, so an older copy of the file has another."""
         with self._guarded():
             self._database.recreate_if_lost()
             return schema.read_state(self._database.reader).position
@@ -170,7 +170,7 @@ class EmbeddedSearch:
         """Nothing to do: there is one index only."""
 
     def data_version(self) -> str:
-        """Another one after every write, whichever process made it."""
+        """Changes with every write, whichever process made it."""
         with self._guarded():
             return str(self._database.data_version())
 

@@ -1,8 +1,8 @@
-"""What is kept of the last searches, as the next ones ask much the same.
+"""Caches of the last searches: texts of photos, masks of results, stacks.
 
-With every letter that somebody types much the same photos are looked at again. A `docno` is given once and what is
-stored under it never changes, so what was read of a photo stays right; that it is gone the snapshot knows. And a page
-of results is followed by its filters and its time line, which ask for the facets of the same query.
+With every letter of a query that is typed mostly the same photos are found again. A `docno` is given once and its row
+never changes, so its texts stay valid until the snapshot says that it was deleted. A page of results is followed by its
+filters and its time line, which ask for the facets of the same query.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEPT_QUERIES = 32
 
 
 class PhotoTextCache:
-    """What the photos say that were looked at last; thread-safe."""
+    """The texts of the photos that were read last; thread-safe."""
 
     def __init__(self, kept: int = _KEPT_PHOTOS) -> None:
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class ResultMaskCache:
         self._packed: LRUCache[Query, NDArray[np.uint8]] = LRUCache(_KEPT_QUERIES)
 
     def get(self, query: Query, snapshot: IndexSnapshot) -> Mask | None:
-        """What `query` found in this picture."""
+        """What `query` found in this snapshot."""
         with self._lock:
             packed = self._packed.get(_cache_key(query)) if self._state == state_of(snapshot) else None
         return None if packed is None else np.unpackbits(packed, count=len(snapshot.docnos)).astype(np.bool_)
@@ -100,7 +100,7 @@ class StackCache:
         self._latest: tuple[tuple[State, int], StackColumns] | None = None
 
     def of(self, snapshot: IndexSnapshot) -> StackColumns:
-        """Those of this picture."""
+        """The stacks of this snapshot."""
         latest = self._latest
         if latest is None or latest[0] != state_of(snapshot):
             latest = self._latest = (state_of(snapshot), snapshot.stacks())
@@ -108,8 +108,8 @@ class StackCache:
 
 
 def state_of(snapshot: IndexSnapshot) -> tuple[State, int]:
-    """Another one wherever arrays of `snapshot` mean something else."""
-    # One that followed may still hold photos that are gone, which one that was read or mapped does not.
+    """A value that differs wherever the arrays of `snapshot` differ."""
+    # A refreshed snapshot may still hold deleted photos; one that was read or mapped does not.
     return snapshot.state, len(snapshot.docnos)
 
 

@@ -1,8 +1,8 @@
-"""Which photos have words that bear out what they look like: told from the index, as far as that says it.
+"""Which photos have words that confirm what they look like, found in the index as far as possible.
 
-Two hundred photos are asked about with every new meaning. Their texts would have to be read for it; the index in memory
-says which of them have a word that means nearly the same, and of a word that the model alone says that it is one of
-the photo's content. The others, a folder's or a person's words, are looked up in the texts.
+Every query with a new meaning asks about two hundred photos. To avoid reading their texts, the index in memory tells
+which of them have a word of nearly the same meaning. A word that only the model says is always about the photo's
+content; of other words, such as a folder's or a person's, the texts tell whether they are.
 """
 
 from __future__ import annotations

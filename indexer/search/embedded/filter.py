@@ -23,7 +23,8 @@ _THURSDAY = 3  # of 1970-01-01
 
 
 def filter_mask(snapshot: IndexSnapshot, filters: Sequence[Filter]) -> tuple[Mask, dict[str, tuple[str, ...]]]:
-    """The living photos that pass all `filters`, (photos,), and the nearest values of filters that fit none."""
+    """The photos that are not deleted and pass all `filters`, (photos,), and the nearest values of filters that fit
+    none."""
     mask = snapshot.alive
     nearest: dict[str, tuple[str, ...]] = {}
     for item in filters:
@@ -107,7 +108,7 @@ def _at_time(snapshot: IndexSnapshot, value: str) -> Mask:
         mask = mask & np.isin((snapshot.taken_s // _DAY_S + _THURSDAY) % 7, condition.weekdays)
     if condition.hours:
         of_day = snapshot.taken_s % _DAY_S
-        # To the second at midnight is what stands for a day of which no time is known.
+        # A date without a time is stored as midnight to the second.
         mask = mask & (of_day != 0) & np.isin(of_day // 3600, condition.hours)
     return np.asarray(mask)
 
@@ -133,7 +134,7 @@ def _southern(snapshot: IndexSnapshot) -> Mask:
 
 
 def _near(snapshot: IndexSnapshot, value: str) -> Mask:
-    """Photos within the circle, by the haversine formula; a photo without a position is nowhere."""
+    """Photos within the circle, by the haversine formula; a photo without a position is outside."""
     centre, radius_km = near_circle(value)
     north = np.abs(snapshot.latitudes - centre.latitude) <= radius_km / _KM_PER_DEGREE + 0.001
     close = np.flatnonzero(north)

@@ -42,8 +42,8 @@ def refresh(
     connection: sqlite3.Connection,
     stored: Callable[[sqlite3.Connection], IndexSnapshot | None] = lambda connection: None,
 ) -> IndexSnapshot:
-    """The picture of the file as it is now, with as little reading as it takes: from `snapshot`, or else from what
-    `stored` gives, or else from the beginning."""
+    """The snapshot of the file as it is now, reading as little as possible: from `snapshot`, else from what `stored`
+    gives, else from the beginning."""
     connection.execute("BEGIN")
     try:
         state = read_state(connection)

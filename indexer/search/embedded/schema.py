@@ -1,4 +1,4 @@
-"""How the embedded search lies in its SQLite file, and how a document becomes its rows.
+"""The tables of the embedded search's SQLite file, and how a document becomes rows.
 
 `document` holds one compact row per photo: the columns that filters and sorting need, and the codes of its words and
 of its facet values as int32 arrays, so that 100,000 photos are in memory within a fraction of a second (`snapshot`).
@@ -51,7 +51,7 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         """,
     ),
     (
-        # Photos whose embedding is nobody's are dropped as a whole: the indexer then pushes everything again.
+        # Photos with an embedding of an unknown model are dropped as a whole: the indexer then pushes everything again.
         "search: whose embedding it is",
         """
         DELETE FROM body WHERE rowid IN (SELECT docno FROM embedding);
@@ -63,7 +63,7 @@ EMBEDDED_MIGRATIONS: tuple[Migration, ...] = (
         """,
     ),
     (
-        # A generation counts up alike in a file and in the older copy that was put in its place; chance does not.
+        # A file and an older copy that was put in its place may reach the same generation; random positions differ.
         "search: a name for what it holds",
         """
         ALTER TABLE state ADD COLUMN position TEXT NOT NULL DEFAULT '';
@@ -122,7 +122,7 @@ _DOCUMENTS_AT_ONCE = 5000
 
 
 class State(NamedTuple):
-    """What the file holds; `generation` counts writes, `epoch` how often codes began again, `position` is by chance."""
+    """What the file holds; `generation` counts writes, `epoch` how often codes began again, `position` is random."""
 
     generation: int
     epoch: int

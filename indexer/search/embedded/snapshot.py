@@ -90,7 +90,8 @@ class Postings:
 
 @dataclass(slots=True)
 class Names:
-    """What codes stand for. It only grows; a list that other threads may be walking through is replaced as a whole."""
+    """The words and values that codes stand for. It only grows; a list that other threads may be walking through is
+    replaced as a whole."""
 
     last: int = 0
     word_codes: dict[str, int] = field(default_factory=dict)
@@ -138,7 +139,7 @@ class Names:
         return self.facets.get(name, NO_VALUES)
 
     def proper_names(self) -> frozenset[str]:
-        """The words by which people, places and cameras are called here, and nothing that a picture shows."""
+        """The words in names of people, places and cameras, without those that name things, too."""
         last, proper = self._proper
         if last != self.last:
             last = self.last

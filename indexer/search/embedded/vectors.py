@@ -114,7 +114,7 @@ class Vectors:
         }
 
         def use_mapped() -> None:
-            # What was read since is read once more: nothing of the file has to be in memory then.
+            # Rows that were read since then are read again, so that nothing of the file is kept in memory.
             mapped = self._load(lambda found: found == state)
             with self._lock:
                 self._stored = len(rows.docnos)

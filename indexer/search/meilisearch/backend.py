@@ -229,9 +229,10 @@ class MeilisearchSearch:
     def _by_date(
         self, found: RetrievedPhotos, folded: FoldedPhotos | None, sort: Sort, limit: int, offset: int
     ) -> tuple[Hit, ...]:
-        """Two lists in one: what the server sorts, and the few that only meaning found.
+        """Merges the server's sorted list with the few photos that only meaning found.
 
-        Whatever stands on the page is among the server's from so many places before it on as there are of those.
+        At most all of the few come before the page, so it needs the server's photos from that many places before its
+        offset.
         """
         newest = sort is Sort.NEWEST
         few = folded.few if folded else [one for one in found.candidates.photos if one.id in set(found.uncounted)]

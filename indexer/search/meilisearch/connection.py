@@ -1,4 +1,4 @@
-"""Speaking HTTP with a Meilisearch server: one pool of kept connections, and errors that say what to do.
+"""HTTP requests to a Meilisearch server: one pool of kept connections, and errors that say what to do.
 
 Searching and indexing go through urllib3 and not through the official client, which opens a connection for each
 request: a search of 56 kB took 20 ms through urllib3, 27 ms through the client, and 48 ms through aiohttp's session
@@ -27,8 +27,8 @@ _FIRST_POLL_S, _LONGEST_POLL_S = 0.005, 0.5
 _TASK_S = 600.0  # other settings for a large index on a Pi take minutes
 _CONNECTIONS = 8
 _CONNECT_S = 3.0
-# Whoever types must not wait at every letter for a host that swallows packets: what took longer than this in vain is
-# left alone for a moment.
+# A search while typing must not wait at every letter for a host that drops packets: after a failure that took longer
+# than this nothing is sent for a pause.
 _LONG_S, _PAUSE_S = 1.0, 5.0
 _DOWN_HINT = Message(
     "start Meilisearch, or mend the setting 'meilisearch_url'; photos wait in the catalogue and nothing is lost"
@@ -68,7 +68,7 @@ class TaskFailed(Refusal):
 
 
 class JsonObject(dict[str, Any]):
-    """A JSON object of the server's answer. What is not in it, though every Meilisearch has it, is a `SearchError`."""
+    """A JSON object of the server's answer. A missing key, which every Meilisearch would send, raises `SearchError`."""
 
     def __missing__(self, name: str) -> NoReturn:
         raise SearchError(
@@ -208,7 +208,8 @@ class Connection:
         return down
 
     def _check_pause(self) -> None:
-        """Raises what was the matter a moment ago. One of those who come after the moment looks for all."""
+        """Raises the last failure again during the pause. After it one caller tries, while the others still get the
+        failure."""
         if self._down is None:
             return
         with self._lock:

@@ -243,7 +243,7 @@ class Writer:
         self._embedders = tuple((index.settings() or {}).get("embedders", {}))
 
     def _add_embedders(self, spaces: Iterable[tuple[str, int]]) -> None:
-        """Embeddings of a model that the index has never seen: from one that was in use before, or will be."""
+        """Makes embedders for models of which the index has none yet: one that was in use before, or will be."""
         new = {embedder_of(*space): embedder_settings(space[1]) for space in sorted(spaces)}
         new = {name: settings for name, settings in new.items() if name not in self._embedders}
         if new:

@@ -1,4 +1,4 @@
-"""Which photos the server finds for a query, and what of them is judged as the embedded search would judge them.
+"""Which photos the server finds for a query, and which of them are ranked by the embedded search's code.
 
 The server finds: photos that have every word, then, where there are none, with typing mistakes, then with as
 many of the words as any photo has; and the photos whose embeddings are near the query's. Of a description, a query of
@@ -157,8 +157,8 @@ class _Retrieval:
         return self._correct_rare_words(request_words, answer)
 
     def _with_looks(self, request_words: RequestWords, found: Json) -> tuple[RequestWords, Json]:
-        """Where words of the query name looks: what looks so joins in, or where no text has all words, the things that
-        are asked for beside."""
+        """Where words of the query name looks: adds the photos that look so, or, where no text has all words, the
+        photos that have the other words."""
         looks = {place: named[-1] for place, named in looks_of_terms(self._terms).items()}
         photos = self._client.photos.all(found["hits"])
         if not looks or (photos and not any(photo.has_looks for photo in photos)):
