@@ -1,4 +1,4 @@
-"""What the service knows of faces: the type of one face, who finds them, and what can go wrong.
+"""The public types of face finding: one face, the finder's Protocol, and the errors.
 
     FaceError                the faces of one picture could not be looked for; those of the next one can be
     └── FaceFinderGone       the child process died, hung or was stopped while it held the request
@@ -48,7 +48,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class FaceModel:
-    """What is to be known of the models of a face bundle to compare their vectors."""
+    """What one needs to know of a face bundle to compare its vectors."""
 
     name: str  # with the version, e.g. "recollect-faces-1". Vectors of different models can't be compared
     same_distance: float  # Euclidean distance of two vectors up to which both faces are probably of one person

@@ -1,4 +1,4 @@
-"""The application: which address leads where, and what every request passes on its way."""
+"""The application: its routes, and the middleware that every request passes."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def make_app(
     body_s: float = _BODY_S,
     languages: Mapping[str, Translation] | None = None,
 ) -> web.Application:
-    """The search page over an indexed library. Closes none of what it is given; `wake` tells the indexer of this
-    process that the page has put work into the queue, `scan_now` has it scan the libraries now. The
-    body of a request has `body_s` seconds to arrive. `languages` stand in the place of those that are shipped.
+    """The search page over an indexed library. Closes nothing that it is given; `wake` tells the indexer of this
+    process that the page has put work into the queue, `scan_now` has it scan the libraries now. The body of a request
+    has `body_s` seconds to arrive. `languages` replace the shipped ones.
 
     Raises `SettingsError` where it would be open to other machines without a password, `StorageError` where the
     session key can't be kept.

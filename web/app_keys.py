@@ -53,8 +53,8 @@ CONNECTIONS: web.AppKey[Counter[str]] = web.AppKey("CONNECTIONS")
 
 
 class RecentCounts:
-    """The catalogue in numbers, counted once in `AGE_S` at most: counting reads every row, typing asks often. Of a
-    large catalogue it is done less often: it takes a twentieth of the time at most."""
+    """The catalogue in numbers, counted once in `AGE_S` at most: counting reads every row, and every letter typed asks.
+    For a large catalogue it is done less often, so that it takes a twentieth of the time at most."""
 
     AGE_S = 2.0
     REST = 20
@@ -83,14 +83,14 @@ COUNTS = web.AppKey("COUNTS", RecentCounts)
 
 
 class PeopleSwitch:
-    """Whether faces are looked for. `latest` is what was read last: every page's header goes by it."""
+    """Whether faces are looked for. `latest` is what was read last, which the header of every page shows."""
 
     def __init__(self, setting: bool) -> None:
         self._setting = setting
         self.latest = setting
 
     async def get(self, request: web.Request) -> bool:
-        """Reads it: the command line may have switched. Raises `StorageError`."""
+        """Reads it from the catalogue, as the command line may have switched it. Raises `StorageError`."""
         self.latest = await in_database_thread(request, request.config_dict[LIBRARY].people.is_on, self._setting)
         return self.latest
 
@@ -99,7 +99,7 @@ PEOPLE_SWITCH = web.AppKey("PEOPLE_SWITCH", PeopleSwitch)
 
 
 class RecentSearchCount:
-    """How many photos search holds. Nobody waits for a search server that is silent: what it said last counts then."""
+    """How many photos search holds. While a search server does not answer, its last count is given without waiting."""
 
     WAIT_S = 0.3
 

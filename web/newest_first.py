@@ -1,8 +1,9 @@
 """Threads that take what was asked last first.
 
-Who types on leaves the question before unanswered, so under load the newest question is the one that somebody waits
-for: in the order of arrival all would wait behind what is about to be left. ("Adaptive LIFO": Ben Maurer, "Fail at
-Scale", ACM Queue 13, 2015.) Whoever has typed his last letter must not starve: after `OVERDUE_S` he comes first.
+A client that types on drops its earlier request, so under load the newest request is the one that still has a client:
+in the order of arrival all would wait behind requests that are about to be dropped. ("Adaptive LIFO": Ben Maurer, "Fail
+at Scale", ACM Queue 13, 2015.) The request of a client that has stopped typing must not starve: after `OVERDUE_S` it
+comes first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-#: A letter a quarter of a second ago has mostly been overtaken by the next one; who is still there has typed his last.
+#: After a quarter of a second most requests have been dropped for the next letter's; one that is left is the client's
+#: last.
 OVERDUE_S = 0.25
 
 _Arguments = ParamSpec("_Arguments")

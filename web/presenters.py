@@ -183,7 +183,7 @@ def supported_matches(photo: Photo | PhotoSummary, why: Sequence[Why]) -> tuple[
 
 
 def _tile_reasons(photo: PhotoSummary, hit: Hit) -> tuple[MatchReason, ...]:
-    """The two best; that the picture is similar is left out where its words match as well."""
+    """The two best reasons; that the picture is similar is left out where its words match as well."""
     why = supported_matches(photo, hit.why)
     informative = [match for match in why if match.field != "embedding" or match.text]
     return match_reasons(informative or why, leave_out=caption_field(photo))[:2]
@@ -218,7 +218,7 @@ def match_reasons(why: Sequence[Why], *, leave_out: str = "") -> tuple[MatchReas
 
 
 def _field(match: Why, shown_elsewhere: str) -> str:
-    """Beside a person's caption the model's sentence is not the caption any more."""
+    """The field's name. Beside a person's caption the model's sentence is not called the caption."""
     if match.field == "machine_caption" and shown_elsewhere == "person_caption":
         return gettext("the model would say")
     return translate(_FIELDS.get(match.field, match.field))
@@ -236,7 +236,7 @@ def _matched_pieces(match: Why, shown_elsewhere: str) -> tuple[Piece, ...]:
 
 
 def file_name(photo: Photo) -> str:
-    """The name of the photo's first present file, for want of anything better to call it."""
+    """The name of the photo's first present file, which stands for a title."""
     present = [file for file in photo.files if not file.missing] or list(photo.files)
     return clean(present[0].path.name) if present else photo.id
 

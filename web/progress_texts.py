@@ -38,14 +38,14 @@ def is_busy(progress: Progress, counts: Counts) -> bool:
 
 
 def percent(progress: Progress, counts: Counts) -> int:
-    """How much of what is known of is done."""
+    """How much of the photos that are known is done."""
     todo = max(progress.queued, counts.queued)
     whole = counts.photos + todo
     return 100 if not todo else min(99, counts.photos * 100 // max(whole, 1))
 
 
 def phase_text(progress: Progress, *, is_well: bool = True) -> str:
-    """What the indexer is busy with, as the beginning of a sentence; where that is nothing, whether all is well."""
+    """What the indexer is doing, as the beginning of a sentence; while it does nothing, whether all is well."""
     if not is_well and progress.phase == Phase.IDLE:
         return gettext("Not all is well")
     phase = translate(_PHASES.get(progress.phase, progress.phase))
@@ -63,5 +63,5 @@ def problems(progress: Progress) -> list[str]:
 
 
 def eta_text(progress: Progress) -> str:
-    """``about 7 min left``; empty where it can't be told."""
+    """``about 7 min left``; empty where it is not known."""
     return gettext("about %(time)s left", time=duration_text(progress.eta_s)) if progress.eta_s is not None else ""

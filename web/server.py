@@ -38,7 +38,7 @@ _BACKLOG = 128
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What visitors may take. A browser keeps six connections; nginx keeps one to us for 60 s, so we keep it longer.
+    """Limits of connections. A browser keeps six connections; nginx keeps one to us for 60 s, so we keep it longer.
 
     Each connection may have a photo open beside its socket, and many systems allow 1,024 open files. Behind a
     container's network a whole household may come from one address.
@@ -183,7 +183,7 @@ def _dual_stack_socket(port: int) -> socket.socket:
 
 
 def _address(listening: socket.socket) -> str:
-    """One that a browser on this machine can open: "every address" is none."""
+    """An address that a browser on this machine can open: 0.0.0.0 and :: are none."""
     host, port = listening.getsockname()[:2]
     ip = ipaddress.ip_address(host.partition("%")[0])
     if ip.is_unspecified:

@@ -31,7 +31,7 @@ class ServiceManager:
         self.watchdog_s = int(number) / 1e6 if is_for_us and number.isdecimal() and self._address else 0.0
 
     def notify(self, *lines: str) -> None:
-        """Sends lines such as ``READY=1``; one that does not get through is logged, as nobody could mend it here."""
+        """Sends lines such as ``READY=1``; one that does not get through is logged, as it can't be repaired here."""
         if not self._address:
             return
         # "@" stands for the zero byte of an abstract address (unix(7)).

@@ -1,4 +1,4 @@
-"""A captioner of this machine and those of others behind one face. Knows nothing of Dask.
+"""One `Captioner` over this machine's captioner and those of others. Knows nothing of Dask.
 
 Images wait in one queue. A worker of another machine that has room is given a batch; what no other machine has room
 for is captioned here, so that without workers all of it is. What a worker had in hand when it was lost, hung or failed
@@ -185,7 +185,7 @@ class ClusterCaptioner:
         self._wake_after_rest()
 
     def _next_image(self) -> _Image | None:
-        """Whoever asked for it may have been cancelled meanwhile."""
+        """Takes the first waiting image whose caller was not cancelled; None where there is none."""
         while self._waiting:
             image = self._waiting.popleft()
             if not image.answer.done():
@@ -276,7 +276,7 @@ class ClusterCaptioner:
             image.tries_elsewhere = _MOST_TRIES_ELSEWHERE
 
     def _give_back(self, images: Sequence[_Image]) -> None:
-        """What has no answer goes to the front of the queue."""
+        """Puts the images that have no answer at the front of the queue."""
         left = [image for image in images if not image.answer.done()]
         for image in left:
             image.tries_elsewhere += 1

@@ -1,4 +1,4 @@
-"""The service's side: connected to a scheduler, again and again, and told which workers there are."""
+"""The service's side: keeps a connection to a scheduler, and learns from it which workers there are."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class _Workers:
     """The workers of one connection: those that are used, and why others are not."""
 
     identity: CaptionerIdentity
-    is_quiet: bool = False  # whoever asks says it
+    is_quiet: bool = False  # the caller reports what is refused
     used: dict[str, RemoteCaptioner] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # by address
     names: dict[str, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class _Workers:
     ask_again: dict[str, float] = field(default_factory=dict)  # by the event loop's clock
 
     def look(self, client: Any, addresses: Sequence[str]) -> None:
-        """Forgets who has gone, and asks who is new what it captions with."""
+        """Drops workers that have gone, and asks new ones what they caption with."""
         for gone in {*self.used, *self.refused, *self.asking} - {*addresses}:
             for known in (self.used, self.refused, self.names, self.ask_again):
                 known.pop(gone, None)
@@ -132,7 +132,7 @@ class _Workers:
         self.asking.pop(address, None)
 
     async def close(self) -> None:
-        """Asks nobody any more."""
+        """Stops asking workers."""
         asking = list(self.asking.values())
         for task in asking:
             task.cancel()
@@ -140,7 +140,7 @@ class _Workers:
 
 
 class SchedulerConnection:
-    """Keeps a `ClusterCaptioner` told of the workers, for as long as `run` runs."""
+    """Tells a `ClusterCaptioner` which workers there are, for as long as `run` runs."""
 
     def __init__(self, distributed: ModuleType, address: str, identity: CaptionerIdentity, secure: Any) -> None:
         self._distributed = distributed

@@ -28,7 +28,7 @@ _SETTINGS: dict[str, Any] = {
     # Each batch names the worker it is for.
     "distributed.scheduler.work-stealing": False,
     "distributed.diagnostics.nvml": False,
-    # A machine that lost its power says no goodbye.
+    # A machine that lost its power closes no connection.
     "distributed.comm.timeouts.connect": "10s",
     "distributed.comm.timeouts.tcp": "20s",
 }
@@ -49,7 +49,7 @@ def import_distributed() -> ModuleType:
             f"Dask can't see how this machine is ({error}): under systemd, deploy/recollect-cluster.conf shows it"
         ) from error
     for name in ("distributed", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said by us, in words of our own
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is logged by us
     return distributed
 
 

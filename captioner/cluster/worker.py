@@ -28,7 +28,7 @@ _ATTRIBUTE = "recollect"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 10.0
 #: A scheduler that does not answer is asked again.
 _CONNECT_S = 15.0
-#: What is in hand when a worker is stopped gets so long.
+#: Images in hand when a worker is stopped have this long.
 _CLOSE_S = 5.0
 
 #: Header and payload of a caption (`captioner.inference.worker`), or why there is none.

@@ -40,7 +40,7 @@ class ChildError(Exception):
 
 
 class ChildGone(Exception):
-    """The child died, hung or was stopped. `guilty`: it was working on this very request then."""
+    """The child died, hung or was stopped. `guilty`: while it was working on this request."""
 
     def __init__(self, message: str, *, guilty: bool = False) -> None:
         super().__init__(message)

@@ -131,7 +131,7 @@ class RootScanner:
             await asyncio.wait(reasons)
 
     async def _follow_presence(self, watcher: Watcher) -> None:
-        """A mount that comes or goes is reported by no watch: it is looked for, and the watch begins anew there."""
+        """Restarts the watch when a mount comes or goes, which no watch reports."""
         loop = asyncio.get_running_loop()
         before: Presence | None = None
         while True:
@@ -146,7 +146,7 @@ class RootScanner:
             await asyncio.sleep(self._presence_s)
 
     async def _follow_obstacles(self) -> None:
-        """Rights that were given and room that was made are reported by no watch that says what they are."""
+        """Retries what permissions or a full disk prevented, once that has changed, which no watch reports."""
         with ThreadPoolExecutor(1, thread_name_prefix="obstacles") as thread:
             loop = asyncio.get_running_loop()
             pause_s = self._obstacles_s
@@ -228,7 +228,7 @@ async def _next_request(watcher: Watcher) -> None:
 
 
 async def _watch(watcher: Watcher) -> None:
-    """Where watches can't be had, they may be later: the system's limit was raised."""
+    """Runs the watcher again and again: where watches can't be had, the system's limit may be raised later."""
     while True:
         await watcher.run()
         await asyncio.sleep(UNWATCHED_RESCAN_S)

@@ -1,4 +1,4 @@
-"""Where work comes from: the library roots are scanned again and again, each by itself, and when another process asks.
+"""Scans the library roots again and again, each by itself, and when another process asks.
 
 A root that is slow, or not there, keeps no other waiting.
 """
@@ -23,7 +23,7 @@ from indexer.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: So often it is checked whether a root is still the same folder of the same file system.
+#: How often it is checked whether a root is still the same folder of the same file system.
 PRESENCE_S = 5.0
 #: So often, between scans, it is checked whether obstacles of a root's files and captions are gone; less often where
 #: that takes long.
@@ -108,7 +108,7 @@ class ScanScheduler:
 
     async def scan_now(self, roots: Sequence[Path] = ()) -> None:
         """Scans these roots, or all, without waiting for their time; returns when a scan is over that began after this
-        was called. A root that is not known yet is scanned from now on. Only while `run` does."""
+        was called. A root that is not known yet is scanned from now on. Works only while `run` runs."""
         chosen = [self._scanner_of(root) or self._add(root) for root in roots] or list(self._roots.values())
         async with asyncio.TaskGroup() as scans:
             for one in chosen:

@@ -1,9 +1,9 @@
 """Notes changes between scans, as the operating system reports them.
 
-A path that was reported is checked until it has been the same twice in a row, so that a card that is still being
-copied is not read half-way. Watching is a convenience: whatever it misses the next scan finds. Where watches can't
-be had (the limit of inotify(7) is reached, a network file system) one line says so and how to mend it, and the scans
-have to come more often: see `Watcher.unwatched` and `rescan_s`.
+A path that was reported is checked until it has been the same twice in a row, so that a card that is still being copied
+is not read half-way. Whatever it misses the next scan finds. Where watches can't be had (the limit of inotify(7) is
+reached, a network file system) one line says so and how to mend it, and the scans have to come more often: see
+`Watcher.unwatched` and `rescan_s`.
 """
 
 # ruff: noqa: PTH116, PTH118, PTH119, PTH120 - paths are the file system's own bytes here, which pathlib does not take
@@ -99,7 +99,7 @@ class PathDebouncer:
             try:
                 state = self._path_state(relative)
             except OSError:
-                self._scan_wanted = True  # it can't be read, which a scan records; that does not mean that it is gone
+                self._scan_wanted = True  # it can't be read, which a scan records: it need not be gone
                 continue
             # A path that was reported again has changed meanwhile, also where its stamp is too coarse to say so.
             if relative in before and relative not in unseen and before[relative] == state:
@@ -162,7 +162,7 @@ class PathDebouncer:
         return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
     def _note_present(self, present: list[bytes]) -> int:
-        """Before what is gone: a renamed file is then known as moved."""
+        """Notes present files. Before those that are gone, so that a renamed file is known as moved."""
         found = list(self._found_files(sorted(present)))
         if not found:
             return 0
@@ -310,7 +310,7 @@ class Watcher:
                 self._pause(root, stop, loop, _RESTART_S)
 
     def _pause(self, root: Path, stop: threading.Event, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """Until it is worth another try."""
+        """Waits before the next try."""
         loop.call_soon_threadsafe(self._watch_ready.set)
         due = time.monotonic() + seconds
         while not stop.is_set() and not self._restart[root].is_set() and time.monotonic() < due:

@@ -146,7 +146,7 @@ def _catalogue(counts: Counts) -> Iterator[_Family]:
 
 
 async def _models(request: web.Request) -> list[_Family]:
-    """Nothing where the model in use can't be read: a 0 would say that all is well."""
+    """No metrics where the model in use can't be read: a 0 would look as if all were well."""
     try:
         models = await caption_models(request)
     except SetupError:
@@ -156,7 +156,7 @@ async def _models(request: web.Request) -> list[_Family]:
 
 
 def _cluster(state: ClusterState | None) -> Iterator[_Family]:
-    """Nothing where the process that indexes has no cluster."""
+    """No metrics where the process that indexes has no cluster."""
     if state is None:
         return
     yield _gauge("cluster_up", "1 where the scheduler of the cluster answers.", int(not state.problem))

@@ -1,1 +1,1 @@
-"""Photos and zips of photos as they leave the house."""
+"""Photos, thumbnails and zips of photos for browsers."""

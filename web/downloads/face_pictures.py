@@ -19,7 +19,7 @@ _QUALITY = 82
 
 
 async def face_picture(request: web.Request) -> web.Response:
-    """GET /faces/ID: a square JPEG. Looked at again every time, for what was deleted is not to be seen again; 304 on a
+    """GET /faces/ID: a square JPEG. Never cached without a check, so that a deleted face is not shown again; 304 on a
     matching ETag. 404 where there is no such face, or faces are switched off."""
     if not await request.config_dict[PEOPLE_SWITCH].get(request):
         raise web.HTTPNotFound(text=N_("There is no such face."))

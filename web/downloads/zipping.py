@@ -1,8 +1,8 @@
 """A zip of files as they are, made while it is sent (PKWARE's APPNOTE.TXT 6.3.10, with ZIP64 where it is needed).
 
 Stored, not deflated: photos do not shrink. So its length is known before its first byte, and is kept to whatever
-becomes of the files meanwhile. What can't go in as it was promised leaves room: in it goes a text that names what is
-missing, and the rest is filled with zero bytes that no entry of the directory points to.
+becomes of the files meanwhile. A file that can't be read as announced leaves its room free: a text that names what is
+missing goes there, and the rest is filled with zero bytes that no entry of the directory points to.
 
 It is the standard library's writer on a stream that can't be sought, and not zipstream-ng, which knows the length too
 but can only raise where a file has gone: half a zip is none.
@@ -73,7 +73,7 @@ class Zip:
         yield output.take()
 
     def _pad(self, archive: ZipFile, output: _Output) -> Iterator[bytes]:
-        """The note, and zero bytes up to where the directory has to begin for the length to be right."""
+        """The note, and zero bytes up to the offset at which the directory has to begin."""
         room = self.length - output.tell() - self._note_frame - _directory_bytes(archive, self.length)
         if room >= 0:
             archive.writestr(self._note_info(), self._text()[:room].decode(errors="ignore").encode())
@@ -85,7 +85,7 @@ class Zip:
         archive.start_dir = begin
 
     def _measure(self, entries: Sequence[Entry], note: bytes | None, *, at: int = 0) -> int:
-        """Where the zip ends that begins at `at`, found out by writing it without the files' content."""
+        """The end of the zip that begins at `at`, measured by writing it without the files' content."""
         output = _Output(at)
         archive = ZipFile(output, "w")
         for entry in entries:
@@ -107,7 +107,7 @@ class Zip:
 
 
 class _Output:
-    """What zipfile writes on: it may ask where it is, and neither go back nor keep anything."""
+    """The stream that zipfile writes to: it tells its position, can't be sought, and keeps nothing that was taken."""
 
     def __init__(self, at: int = 0) -> None:
         self._at = at

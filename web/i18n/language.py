@@ -231,7 +231,7 @@ async def language_middleware(
 
 
 async def vary_by_language(request: web.Request, response: web.StreamResponse) -> None:
-    """An `on_response_prepare` signal: pages are written for their reader, and caches are to know."""
+    """An `on_response_prepare` signal: caches have to know that pages differ by language."""
     if response.content_type == "text/html" and not request.config_dict[LANGUAGES].is_forced:
         response.headers.add(hdrs.VARY, hdrs.ACCEPT_LANGUAGE)
 
@@ -240,8 +240,8 @@ _SIZES = ("digital-byte", "digital-kilobyte", "digital-megabyte", "digital-gigab
 
 
 def date_text(moment: datetime, precision: DatePrecision = DatePrecision.TIME) -> str:
-    """``14 July 2019, 15:42``: the clock on the wall where the photo was taken, whatever zone the reader sits in; or
-    ``14 July 2019``, ``July 2019``, ``2019``, where no more is known."""
+    """``14 July 2019, 15:42``: local time where the photo was taken, whatever the reader's time zone; or ``14 July
+    2019``, ``July 2019``, ``2019``, where no more is known."""
     if precision is DatePrecision.YEAR:
         return year_text(moment)
     if precision is DatePrecision.MONTH:

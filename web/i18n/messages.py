@@ -1,4 +1,4 @@
-"""Every text of the page, out of its sources by Babel's tools, and the files that translate them.
+"""Extracts every text of the page with Babel's tools, and updates the files that translate them.
 
     python -m web.i18n.messages de
 
@@ -37,7 +37,7 @@ msgstr ""
 
 
 def _is_source_folder(folder: str) -> bool:
-    """Nothing else that lies beside the sources is looked at, however large it is."""
+    """Whether a folder is one of the sources': what else lies beside them, however large, is not searched."""
     return Path(folder).relative_to(_SOURCES).parts[0] in {"indexer", "web"}
 
 

@@ -70,7 +70,7 @@ def unknown_photo() -> web.HTTPNotFound:
 
 
 async def _change(request: web.Request, change: Callable[..., bool], *args: str) -> bool:
-    """Whether `change` changed anything, which the indexer is then told of."""
+    """Makes `change`; whether it changed anything, which wakes the indexer."""
     changed = await in_database_thread(request, change, *args)
     if changed:
         request.config_dict[WAKE]()
@@ -99,14 +99,14 @@ def _caption_location(request: web.Request, photo: Photo) -> CaptionLocation:
 
 
 def _location_if_wrong(photo: Photo) -> CaptionLocation:
-    """Words that were marked as wrong are out of the files, but for files that must not be touched."""
+    """Words that were marked as wrong have been removed from the files, except from those that can't be edited."""
     if photo.caption_reason in {None, WRONG, UNDONE, CAPTIONS_OFF, UNSURE, NOTHING_SEEN}:
         return CaptionLocation()
     return CaptionLocation(gettext("still in the file: %(reason)s", reason=message_text(photo.caption_reason)))
 
 
 def _removal_location(settings: Settings, pending: PendingCaption) -> CaptionLocation:
-    """Of words that were marked as wrong."""
+    """Where words that were marked as wrong are, while they wait to be removed."""
     if settings.captions == "off" or not pending.waiting:
         return CaptionLocation()
     if indexing_process(settings.data_dir):

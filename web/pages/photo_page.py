@@ -1,4 +1,4 @@
-"""One photo's page: what is known of the photo, where it stands in the search it was found by, and the forms on it.
+"""One photo's page: the photo's data, its neighbours in the search that found it, and the forms on it.
 
 The forms work without the script.
 """

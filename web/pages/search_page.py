@@ -1,7 +1,7 @@
 """The results page and its fragments, which the script fetches one by one. The page works without the script.
 
-A fragment is made in one go on a searching thread: searched, joined, rendered and packed. The event loop, which
-everybody shares, only passes the packed bytes on.
+A fragment is made in one go on a searching thread: searched, joined, rendered and packed. The event loop only sends the
+packed bytes.
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def _read_request(request: web.Request, selecting: bool) -> FragmentRequest:
 
 
 async def _library_state(request: web.Request) -> dict[str, Any]:
-    """What every state of the results page tells: how much there is, and how far the indexing is."""
+    """What every state of the results page shows: the catalogue's counts, and how far the indexing is."""
     counts = await request.config_dict[COUNTS].get(request)
     roots = await known_roots(request) if not counts.photos else ()
     return {"counts": counts, "progress": request.config_dict[PROGRESS](), "roots": roots}

@@ -1,4 +1,4 @@
-"""The page that says how everything is: progress, models, search, disk, libraries, and what was set aside and why."""
+"""The status page: progress, models, search, disk, libraries, and what was set aside and why."""
 
 from __future__ import annotations
 
@@ -148,14 +148,15 @@ async def known_roots(request: web.Request) -> tuple[RootState, ...]:
 
 
 def _problems(trouble: Message | None, progress: Progress, roots: Sequence[RootState]) -> tuple[str, ...]:
-    """What only people can mend, in the reader's language, each once."""
+    """Problems that only people can solve, in the reader's language, each once."""
     held_back = (message_text(root.held_back) for root in roots)
     lines = [message_text(trouble), *problems(progress), *held_back]
     return tuple(dict.fromkeys(filter(None, lines)))
 
 
 def _total(listed: int, most: int, counted: int) -> int:
-    """How many there are: what was counted is some seconds old, and a list that is not cut off knows better."""
+    """The number of all items: the length of the list where it is complete, else the count, which may be some seconds
+    old."""
     return listed if listed < most else max(listed, counted)
 
 

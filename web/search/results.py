@@ -1,4 +1,4 @@
-"""What the results page shows: tiles under months, filter chips, hints, and what stands there without photos."""
+"""What the results page shows: tiles under months, filter chips, hints, and what is shown when no photo is found."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Results:
     folded: int  # of them: photos that stand behind a similar one
     each: str  # the address where they don't
     by_meaning: str  # how many of them no word would have found: "3 by their look"
-    by_words: bool  # whether there is anything to be better or worse at
+    by_words: bool  # whether hits differ in how well they match
     corrections: tuple[Link, ...]
     dropped: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -170,14 +170,15 @@ def _with_vague_date(one: Tile) -> Tile:
 
 
 def _with_doubt(one: Tile) -> Tile:
-    """By date there is no line below which the others stand: the tile says it, where its caption does not."""
+    """Marks a tile as less sure where hits are sorted by date, without a heading for those, and its caption is not
+    marked."""
     if one.sure or one.photo.unsure:
         return one
     return replace(one, reasons=(*one.reasons, MatchReason(gettext("less sure"), (), "")))
 
 
 def _with_doubt_of_caption(one: Tile) -> Tile:
-    """A photo that is sure to show what was searched for says that it is its caption alone that may be wrong."""
+    """Says of a tile that is sure but whose caption is not, that only the caption may be wrong."""
     return replace(one, doubt=gettext("caption not sure")) if one.sure and one.doubt else one
 
 
@@ -215,7 +216,7 @@ def _months(tiles: Sequence[Tile], current: tuple[str, str] | None) -> Iterator[
 
 
 def _by_sureness(tiles: Sequence[Tile], *, begins_sure: bool) -> Iterator[Month]:
-    """Those that are sure, and below a heading, which stands there once in all pages, the others."""
+    """The sure tiles, then the others, below a heading that only the first of the pages with such tiles has."""
     for is_sure, group in groupby(tiles, key=lambda one: one.sure):
         heading = "" if is_sure or not begins_sure else gettext("Less sure")
         yield Month(heading, "", tuple(group), less_sure=not is_sure)

@@ -111,7 +111,7 @@ class FoundPhoto(Generic[_Photo]):
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[_Photo]):
-    """A page of results. Photos that the catalogue no longer has are left out of `photos`."""
+    """A page of results. Photos that the catalogue no longer has are not in `photos`."""
 
     query: Query
     photos: tuple[FoundPhoto[_Photo], ...]

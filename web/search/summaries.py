@@ -1,4 +1,5 @@
-"""What a grid shows of the photos that were found last: with every letter that one types they are much the same."""
+"""A cache of what a grid shows of the photos that were found last: with every letter of a query that is typed they are
+mostly the same."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class SummaryCache:
 
     def read(self, ids: Sequence[str]) -> list[PhotoSummary]:
         """As `Catalogue.summaries`."""
-        data_version = self._catalogue.data_version()  # before the reading: what is read later is no older
+        data_version = self._catalogue.data_version()  # read first: the summaries are then at least as new
         with self._lock:
             if data_version != self._data_version:
                 self._summaries.clear()

@@ -67,7 +67,7 @@ def _spans_text(spans: tuple[DaySpan, ...]) -> str:
 
 
 def _span_text(span: DaySpan) -> str:
-    """Skeletons are those of UTS 35, part 4: the more is known of both ends, the more is told."""
+    """Skeletons are those of UTS 35, part 4: the more is known of both ends, the more is shown."""
     if not span.last:
         return gettext("from %(day)s on", day=_interval_text(span.first, span.first, yearly=False))
     if not span.first:
@@ -91,7 +91,7 @@ def _interval_text(first: str, last: str, *, yearly: bool) -> str:
 
 
 def _moment(text: str, *, yearly: bool) -> datetime:
-    """Of "2018-12-24" as far as it is told; 2000 has all the days that a year can have."""
+    """The first moment of "2018-12-24" or "2019", or where `yearly` of "12-24" or "07" in 2000, a leap year."""
     parts = [int(part) for part in text.split("-")]
     year, month, day = [*([2000] if yearly else []), *parts, 1, 1][:3]
     return datetime(year, month, day)

@@ -1,1 +1,1 @@
-"""Who may look, from where, and by which address."""
+"""Sign-in, sessions, trusted proxies, and the checks that every request passes."""

@@ -80,7 +80,7 @@ async def set_security_headers(request: web.Request, response: web.StreamRespons
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns what a handler raises into a page for people or JSON for programs; nothing of the inside is shown."""
+    """Turns what a handler raises into a page for people or JSON for programs; no internals are shown."""
     try:
         return compress(await handler(request))
     except web.HTTPException as error:
@@ -105,7 +105,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def compress(response: web.StreamResponse) -> web.StreamResponse:
-    """Text goes small over the air; pictures are so already. No page holds a secret beside what its reader typed."""
+    """Compresses text; pictures are already. No page holds a secret beside what its reader typed (BREACH)."""
     is_text = response.content_type in {"text/html", "application/json"}
     if is_text and isinstance(response, web.Response) and "Content-Encoding" not in response.headers:
         response.enable_compression()

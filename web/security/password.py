@@ -1,4 +1,4 @@
-"""Who may look: one household password, and no exposure without it.
+"""The household password, and the refusal to be reachable from other machines without one.
 
 The password is kept as scrypt (RFC 7914), which Python has in itself: argon2 (RFC 9106) would be a compiled package
 more for one password, checked one guess at a time. What a browser is given for it: see `sessions`.

@@ -30,13 +30,13 @@ _BROWSER_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies that are trusted, and the header they name people in; neither where the settings have none."""
+    """The trusted proxies, and the header in which they name the user; neither where the settings have none."""
 
     networks: tuple[_Network, ...] = ()
     user_header: str = ""
 
     def trusts(self, address: str | None) -> bool:
-        """Whether what comes from this address is one of the proxies speaking."""
+        """Whether this address is one of the proxies'."""
         ip = _address(address or "")
         return ip is not None and any(ip in network for network in self.networks if network.version == ip.version)
 
@@ -76,7 +76,7 @@ PROXIES = web.AppKey("PROXIES", Proxies)
 
 
 def read_proxies(settings: Settings) -> Proxies:
-    """Of `trusted_proxies` and `user_header`. Raises `SettingsError` where they make no sense or open the door."""
+    """Of `trusted_proxies` and `user_header`. Raises `SettingsError` where they are invalid or would let anybody in."""
     header = settings.user_header
     if header and (not _TOKEN.fullmatch(header) or header.casefold() in _BROWSER_HEADERS):
         raise SettingsError(

@@ -131,7 +131,7 @@ class Sessions:
             log.warning("everybody has to sign in again at the next start: %s", error)
 
     def _read(self) -> HouseholdPassword | None:
-        """The password that the file is of; None where there is nothing to be relied on."""
+        """The password digest in the file; None where the file can't be relied on."""
         try:
             stored: Any = json.loads(self._path.read_text(encoding="ascii"))
             self._generation, self._password = str(stored["generation"]), str(stored["password"])

@@ -35,7 +35,7 @@ NOTHING = 'id = "-"'  # no content key
 
 @dataclass(frozen=True, slots=True)
 class RequestWords:
-    """One way to ask for a query's words; `terms` is what all of it is made of, the unfinished word last."""
+    """One request for a query's words; `terms` are all its words, the unfinished one last."""
 
     terms: tuple[Term, ...] = ()
     bounds: str = ""  # phrases and exclusions
@@ -151,7 +151,7 @@ class FacetValues:
         return self._facets([name])[name]
 
     def proper_names(self) -> frozenset[str]:
-        """The words by which people, places and cameras are called here, and nothing that a picture shows."""
+        """The words in names of people, places and cameras, without those that name things, too."""
         proper = self._proper
         if proper is None:
             facets = self._facets([*NAMING, THINGS])
