@@ -17,7 +17,7 @@ KINDS = {"a keystroke", "a finished query", "all facets of it"}
 needs_server = pytest.mark.skipif(where_found() is None, reason=WHY_NOT)
 
 
-def told(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[str, dict[str, float]]]:
+def run_bench(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[str, dict[str, float]]]:
     bench_backends.main(["--photos", "300", "--queries", "4", "--captions", "none", "--json", *options])
     found: dict[str, dict[str, dict[str, float]]] = json.loads(capsys.readouterr().out)
     return found
@@ -28,18 +28,18 @@ def test_the_embedded_backend_is_measured_without_a_server(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = told(capsys, "--backend", "embedded", "--vectors", "0", "--keep", str(tmp_path))
+    found = run_bench(capsys, "--backend", "embedded", "--vectors", "0", "--keep", str(tmp_path))
     assert found["indexed"]["embedded"]["photos"] == 300
     assert found["indexed"]["embedded"]["batch"] == 256
     assert found["asked"].keys() == {"by words"}
     assert found["asked"]["by words"].keys() == KINDS
-    kept = told(capsys, "--backend", "embedded", "--vectors", "0", "--keep", str(tmp_path))
+    kept = run_bench(capsys, "--backend", "embedded", "--vectors", "0", "--keep", str(tmp_path))
     assert kept["indexed"] == found["indexed"], "what was kept is not made again"
 
 
 @needs_server
 def test_both_backends_are_asked_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    found = told(capsys, "--vectors", "16", "--batch", "100")
+    found = run_bench(capsys, "--vectors", "16", "--batch", "100")
     assert found["indexed"].keys() == found["served"].keys() == {"embedded", "meilisearch"}
     assert found["asked"].keys() == {"by words", "by meaning"}
     for kinds in found["asked"].values():

@@ -44,8 +44,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     own = {"RECOLLECT_DATA_DIR": str(tmp_path / "data"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     # What the model says of plain colours is seldom sure, and what is written is asked here, not how well it sees.
     bundle = copy_that_takes_all_for_photos(tmp_path / "bundle")
-    told = {"RECOLLECT_NICE": "0", "RECOLLECT_WRITE_UNSURE": "true", "RECOLLECT_BUNDLE": str(bundle)}
-    return {**os.environ, **own, **told}
+    settings = {"RECOLLECT_NICE": "0", "RECOLLECT_WRITE_UNSURE": "true", "RECOLLECT_BUNDLE": str(bundle)}
+    return {**os.environ, **own, **settings}
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -225,12 +225,12 @@ def test_a_correction_outlives_a_killed_service_and_a_lost_catalogue_and_can_be_
     assert run(environment, "index", str(tmp_path / "photos")).returncode == 0
     with started(environment, "serve", "--port", "0") as process:
         address = address_of(process)
-        told = {name: page(f"{address}/api/photos/{photo_id}") for name, photo_id in ids.items()}
-    assert [(told[f"{number}.jpg"]["caption"], told[f"{number}.jpg"]["corrected"]) for number in range(2)] == [
+        answers = {name: page(f"{address}/api/photos/{photo_id}") for name, photo_id in ids.items()}
+    assert [(answers[f"{number}.jpg"]["caption"], answers[f"{number}.jpg"]["corrected"]) for number in range(2)] == [
         ("Oma's red wall", True),
         ("Opa's red wall", True),
     ]
-    assert (told["2.jpg"]["caption_by"], told["2.jpg"]["corrected"]) == ("model", False)
+    assert (answers["2.jpg"]["caption_by"], answers["2.jpg"]["corrected"]) == ("model", False)
     assert run(environment, "captions", "undo", "--all").returncode == 0
     assert {path: path.read_bytes() for path in paths} == originals
     kept = json.loads(run(environment, "search", "oma", "--json").stdout)

@@ -209,8 +209,8 @@ def test_the_layout_names_every_module_and_no_other(page: str) -> None:
     there = {path.name for path in folder.glob("*.py")} | {
         path.parent.name + "/" for path in folder.glob("*/__init__.py")
     }
-    told = set(listed) | set(re.findall(r"\b\w+\.py\b", "\n".join(code_blocks(TEXTS[page]))))
-    assert there - told - {"__init__.py", "__main__.py"} == set()
+    named = set(listed) | set(re.findall(r"\b\w+\.py\b", "\n".join(code_blocks(TEXTS[page]))))
+    assert there - named - {"__init__.py", "__main__.py"} == set()
 
 
 @pytest.mark.parametrize("top", LAYERS)

@@ -150,18 +150,18 @@ class SchedulerConnection:
 
     async def run(self, captioner: ClusterCaptioner) -> None:
         """Until cancelled."""
-        pause_s, said = _FIRST_PAUSE_S, ""
+        pause_s, last_problem = _FIRST_PAUSE_S, ""
         while True:
             try:
                 async with self._connected() as client:
                     log.info("connected to the scheduler at %s", self._address)
-                    pause_s, said = _FIRST_PAUSE_S, ""
+                    pause_s, last_problem = _FIRST_PAUSE_S, ""
                     await self._follow(client, captioner)
             except Exception as error:  # whatever Dask raises: photos are captioned here, and it is tried again
                 log.debug("the connection to %s ended", self._address, exc_info=True)
                 problem = _problem(error)
                 captioner.set_state({}, problem=problem)
-                if said != (said := problem):
+                if last_problem != (last_problem := problem):
                     log.warning("%s; photos are captioned here meanwhile", problem)
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
@@ -217,10 +217,10 @@ async def scheduler_workers(client: Any) -> list[str]:
         raise SchedulerLost("the connection has ended")
     try:
         async with asyncio.timeout(ANSWER_S):
-            said = await client.scheduler.identity(n_workers=-1)
+            scheduler = await client.scheduler.identity(n_workers=-1)
     except TimeoutError as error:
         raise SchedulerLost(f"it has not answered for {ANSWER_S:g} s") from error
-    return list(said["workers"])
+    return list(scheduler["workers"])
 
 
 @asynccontextmanager

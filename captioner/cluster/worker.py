@@ -104,17 +104,17 @@ async def run_worker(
     stopping = asyncio.create_task(stop.wait())
     try:
         async with captioner:
-            serving, pause_s, said = _Serving(captioner, identity), _FIRST_PAUSE_S, ""
+            serving, pause_s, problem = _Serving(captioner, identity), _FIRST_PAUSE_S, ""
             while not stop.is_set():
                 connecting = asyncio.create_task(
                     _serve_once(distributed, address, serving, secure, host, say, stopping)
                 )
                 try:
                     await connecting
-                    pause_s, said = _FIRST_PAUSE_S, ""
+                    pause_s, problem = _FIRST_PAUSE_S, ""
                 except (OSError, TimeoutError, RuntimeError) as error:
-                    if said != (said := f"{address} can't be reached: {error or type(error).__name__}"):
-                        say(said)
+                    if problem != (problem := f"{address} can't be reached: {error or type(error).__name__}"):
+                        say(problem)
                     pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
                 await asyncio.wait({stopping}, timeout=pause_s)
     finally:

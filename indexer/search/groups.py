@@ -34,7 +34,7 @@ class Group:
     corrected: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()  # keys of the parts that match (`compounds.part_keys`)
     optional: bool = False  # it names a look: beside other words it need not match
-    said: Mask | None = None  # the photos whose texts match, where others match by their look
+    text_mask: Mask | None = None  # the photos whose texts match, where others match by their look
     # Asked for several times a search; neither is copied where a group is replaced.
     _matching: Mask | None = field(default=None, init=False, repr=False)
     _frequency: int = field(default=-1, init=False, repr=False)
@@ -49,7 +49,7 @@ class Group:
     @property
     def in_text(self) -> Mask:
         """The photos whose texts match."""
-        return self.matching if self.said is None else self.said
+        return self.matching if self.text_mask is None else self.text_mask
 
     @property
     def frequency(self) -> int:

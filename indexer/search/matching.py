@@ -183,7 +183,7 @@ class Matcher:
         scores = np.maximum(group.scores, named.scores)
         evidence = np.maximum(group.evidence, named.evidence * share)
         kinds = {**dict.fromkeys(names, "synonym"), **group.kinds}
-        said = scores > 0
+        text_mask = scores > 0
         for look in looks:
             if (word := index_word(look)) not in self._names.word_codes:
                 continue
@@ -194,7 +194,7 @@ class Matcher:
             scores = _either(scores, seen.scores * counted)
             evidence = _either(evidence, seen.evidence * counted)
             kinds[word] = "exact"
-        return replace(group, scores=scores, evidence=evidence, kinds=kinds, optional=True, said=said)
+        return replace(group, scores=scores, evidence=evidence, kinds=kinds, optional=True, text_mask=text_mask)
 
     def _guess(self, term: Term) -> Group:
         """The group of a word that is not in the index in any form: of two words written as one, else of the words that

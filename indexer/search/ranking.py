@@ -200,8 +200,8 @@ def _all(phrases: Sequence[Group], groups: Sequence[Group], context: RankingCont
     passing = context.passing
     looks = [group for group in groups if group.optional]
     complete = _having(groups, passing)
-    said = _having(groups, passing, in_text=True) if looks else complete
-    mask = complete if said.any() else _having([one for one in groups if not one.optional] or groups, passing)
+    by_text = _having(groups, passing, in_text=True) if looks else complete
+    mask = complete if by_text.any() else _having([one for one in groups if not one.optional] or groups, passing)
     nowhere = tuple(look.typed for look in looks if not np.any(look.scores[mask])) if mask.any() else ()
     together = [*phrases, *groups]
     return Match(mask, _score(together, mask, context), together, dropped=nowhere, complete=complete)
@@ -288,10 +288,10 @@ def _prefer_counts(query: Query, match: Match, context: RankingContext) -> Match
         return match
     groups = context.matcher.groups(Query(words=query.counts, prefix_last=False))
     places = np.flatnonzero(match.mask)
-    said = np.mean([_probabilities(group, context.cosines, places) for group in groups], axis=0)
+    count_probabilities = np.mean([_probabilities(group, context.cosines, places) for group in groups], axis=0)
     share = _COUNT_SHARE if _length(query) < DESCRIPTION_FROM else _COUNT_SHARE_DESCRIBED
     scores = np.float32(1 - share) * match.scores
-    scores[places] += np.float32(share) * said
+    scores[places] += np.float32(share) * count_probabilities
     return replace(match, scores=scores, counts=tuple(groups))
 
 

@@ -296,8 +296,8 @@ class _Row:
     def _reading(self, at: int, part: Part, *, applied: bool) -> Reading:
         start, end = self.row[at].start, self.row[part.end - 1].end
         typed = self.text[start:end]
-        said = (*part.names, *part.numbers) or (typed,)
-        phrases = tuple(phrase for phrase in said if folded_words(phrase))
+        texts = (*part.names, *part.numbers) or (typed,)
+        phrases = tuple(phrase for phrase in texts if folded_words(phrase))
         return Reading(start, end, typed, part.condition(), applied, phrases, part.names)
 
 

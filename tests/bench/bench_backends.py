@@ -120,7 +120,7 @@ def index_all(
     batches = [options.batch or search.batch for search in opened]
     seconds, processor = [0.0] * len(sites), [0.0] * len(sites)
     made, documents = 0, made_photos(photos, captions, options.vectors)
-    told = time.monotonic()
+    told_at = time.monotonic()
     while block := list(islice(documents, max(batches))):
         for at, search in enumerate(opened):
             start, start_processor = time.perf_counter(), spent_s(sites[at])
@@ -128,8 +128,8 @@ def index_all(
             seconds[at] += time.perf_counter() - start
             processor[at] += spent_s(sites[at]) - start_processor
         made += len(block)
-        if time.monotonic() > told + _TELL_S:
-            told = time.monotonic()
+        if time.monotonic() > told_at + _TELL_S:
+            told_at = time.monotonic()
             print(f"  {made} photos after {', '.join(f'{s:.0f} s' for s in seconds)}", file=sys.stderr, flush=True)
     for search in opened:
         if search.count() != photos:
@@ -337,9 +337,9 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     options = arguments().parse_args(argv)
     if options.measure:
-        told = json.load(sys.stdin)
-        sites = tuple(Site(**site) for site in told.pop("sites"))
-        print(json.dumps(measure(Work(sites=sites, **told))))
+        answer = json.load(sys.stdin)
+        sites = tuple(Site(**site) for site in answer.pop("sites"))
+        print(json.dumps(measure(Work(sites=sites, **answer))))
         return
     for photos in options.photos:
         try:

@@ -224,13 +224,13 @@ def main() -> None:
     parser.add_argument("--captions", type=int, default=60)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
-    told = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        bundle = copy_that_takes_all_for_photos(Path(directory) / "bundle", told.bundle)
-        for _ in range(told.rounds):
-            for threads in told.threads:
-                report(bundle, threads, told.captions)
-    report_text_tower(told.bundle)
+        bundle = copy_that_takes_all_for_photos(Path(directory) / "bundle", args.bundle)
+        for _ in range(args.rounds):
+            for threads in args.threads:
+                report(bundle, threads, args.captions)
+    report_text_tower(args.bundle)
 
 
 if __name__ == "__main__":

@@ -65,9 +65,11 @@ async def load(browser: Browser, window: dict[str, Any], address: str, *, slow: 
             await session.send("Network.emulateNetworkConditions", _SLOW)
         asked: dict[str, str] = {}
         arrived: dict[str, int] = {}
-        session.on("Network.requestWillBeSent", lambda told: asked.update({told["requestId"]: told["request"]["url"]}))
         session.on(
-            "Network.loadingFinished", lambda told: arrived.update({told["requestId"]: told["encodedDataLength"]})
+            "Network.requestWillBeSent", lambda event: asked.update({event["requestId"]: event["request"]["url"]})
+        )
+        session.on(
+            "Network.loadingFinished", lambda event: arrived.update({event["requestId"]: event["encodedDataLength"]})
         )
         await page.goto(address, wait_until="load", timeout=120_000)
         await page.wait_for_function("[...document.images].some(i => i.complete && i.naturalWidth)")
@@ -138,14 +140,14 @@ def library(backend: str, folder: Path, options: argparse.Namespace, captions: l
         yield _filled(settings, folder, options, captions)
         return
     with served(options.server, folder) as site:
-        told = replace(
+        changed = replace(
             settings,
             search="meilisearch",
             meilisearch_url=site.url,
             meilisearch_index=site.index,
             meilisearch_key=site.admin_key,
         )
-        yield _filled(told, folder, options, captions)
+        yield _filled(changed, folder, options, captions)
 
 
 def _filled(settings: Settings, folder: Path, options: argparse.Namespace, captions: list[str]) -> Settings:

@@ -72,13 +72,13 @@ def give_thumbnails(settings: Settings, queries: Iterable[str]) -> None:
 @contextmanager
 def running_page(settings: Settings) -> Iterator[RunningPage]:
     """The page over what `settings` name, in a process of its own."""
-    told = {"photos": [str(path) for path in settings.photos], "data_dir": str(settings.data_dir)}
-    told |= {
+    values = {"photos": [str(path) for path in settings.photos], "data_dir": str(settings.data_dir)}
+    values |= {
         name: getattr(settings, name) for name in ("search", "meilisearch_url", "meilisearch_index", "trusted_proxies")
     }
     secrets = {"RECOLLECT_MEILISEARCH_KEY": settings.meilisearch_key, "RECOLLECT_MEILISEARCH_SEARCH_KEY": ""}
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.page_library", json.dumps(told)],
+        [sys.executable, "-m", "tests.bench.page_library", json.dumps(values)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -174,10 +174,12 @@ async def _serve(settings: Settings) -> None:
 
 def main() -> None:
     """Serves what the first argument says until standard input ends."""
-    told = json.loads(sys.argv[1])
-    photos = tuple(map(Path, told.pop("photos")))
+    answer = json.loads(sys.argv[1])
+    photos = tuple(map(Path, answer.pop("photos")))
     key = os.environ.get("RECOLLECT_MEILISEARCH_KEY", "")
-    settings = Settings(**told | {"photos": photos, "data_dir": Path(told["data_dir"])}, meilisearch_key=key, port=0)
+    settings = Settings(
+        **answer | {"photos": photos, "data_dir": Path(answer["data_dir"])}, meilisearch_key=key, port=0
+    )
     asyncio.run(_serve(settings))
 
 

@@ -34,10 +34,10 @@ def said(settings: Settings) -> str:
     status = CliRunner().invoke(main, ["status", "--data-dir", str(settings.data_dir)])
     listed = CliRunner().invoke(main, ["captions", "list", "--data-dir", str(settings.data_dir)])
     lines = [line for line in status.output.splitlines() if line.startswith(("photos", "searchable"))]
-    told = [line.strip() for line in status.output.splitlines() if "data directory" in line and "written" in line]
+    written = [line.strip() for line in status.output.splitlines() if "data directory" in line and "written" in line]
     return (
         f"{found.exit_code} {found.output.splitlines()[:1]} {status.exit_code} {lines} "
-        f"captions {listed.exit_code} {listed.output.splitlines()[:1]} {told} "
+        f"captions {listed.exit_code} {listed.output.splitlines()[:1]} {written} "
         f"{status.stderr}{found.stderr}{listed.stderr}"
     )
 
@@ -78,12 +78,12 @@ def full(folder: Path) -> str:
 
 def full_before_the_start(folder: Path) -> str:
     """SQLite calls it an I/O error where what it needs beside the database finds no room."""
-    told = full(folder)
+    output = full(folder)
     run = CliRunner().invoke(
         main, ["index", "--captions", "off", "--data-dir", str(folder / "data"), str(folder / "photos")]
     )
     assert "free some space" in run.stderr, run.stderr
-    return told
+    return output
 
 
 SCENARIOS: dict[str, Callable[[Path], str]] = {

@@ -56,8 +56,8 @@ def changed(path: Path) -> None:
 
 
 def of_another_format(manifest: Path) -> None:
-    told = json.loads(manifest.read_text(encoding="utf-8")) | {"format": 99}
-    manifest.write_text(json.dumps(told), encoding="utf-8")
+    answer = json.loads(manifest.read_text(encoding="utf-8")) | {"format": 99}
+    manifest.write_text(json.dumps(answer), encoding="utf-8")
 
 
 @pytest.mark.slow

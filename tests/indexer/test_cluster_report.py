@@ -18,9 +18,9 @@ STATE = ClusterState(
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_cluster_state(tmp_path, STATE)
     assert read_cluster_state(tmp_path, os.getpid()) == STATE
-    told = cluster_json(STATE)
-    assert told is not None
-    assert (told["used"], told["captions_here"], told["captions_elsewhere"]) == (1, 3, 7)
+    answer = cluster_json(STATE)
+    assert answer is not None
+    assert (answer["used"], answer["captions_here"], answer["captions_elsewhere"]) == (1, 3, 7)
 
 
 @pytest.mark.parametrize("process", [0, 1])

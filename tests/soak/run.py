@@ -226,10 +226,10 @@ def _check_settled(program: Program, library: Library, report: Report) -> None:
         status = program.ask("/api/status")
         counts = {name: status["counts"][name] for name in ("photos", "files", "queued", "set_aside", "unpushed")}
         found = program.ask("/api/search?q=&similar=all")["total"]
-        told = (counts["photos"], counts["files"], found, status["search"]["photos"])
+        numbers = (counts["photos"], counts["files"], found, status["search"]["photos"])
         with Catalogue(program.data / "catalogue.db", read_only=True) as catalogue:
             known = catalogue.scans.present_paths()
-        is_told = told == (photos, files, photos, photos) and known == where
+        is_told = numbers == (photos, files, photos, photos) and known == where
         if is_told and not counts["queued"] and not counts["unpushed"]:
             break
         if counts["queued"] != left:
@@ -237,13 +237,15 @@ def _check_settled(program: Program, library: Library, report: Report) -> None:
         if time.monotonic() > until:
             break
         time.sleep(1)
-    report.check(told == (photos, files, photos, photos), f"on disk {photos} photos in {files} files; told {told}")
+    report.check(
+        numbers == (photos, files, photos, photos), f"on disk {photos} photos in {files} files; told {numbers}"
+    )
     elsewhere = {Path(os.fsdecode(path)) for path in known ^ where}
     report.check(not elsewhere, f"not known to be where they are: {_names(elsewhere)}")
     report.check(not counts["queued"] and not counts["unpushed"], f"never settled: {counts}")
     report.check(not counts["set_aside"], f"set aside: {json.dumps(status['set_aside'])[:2000]}")
     report.check(status["counts"]["with_caption"] == photos, f"with caption: {status['counts']['with_caption']}")
-    report.lines.append(f"{photos} photos in {files} files; told {told}")
+    report.lines.append(f"{photos} photos in {files} files; told {numbers}")
 
 
 def _check_corrections(program: Program, corrected: dict[str, str], report: Report) -> None:

@@ -67,16 +67,18 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
             behind: Mapping[str, Any] | None = None,
             **changes: Any,
         ) -> Page:
-            told = replace(settings, **changes)
-            storage = rooms.enter_context(made_library(told, photos))
+            changed = replace(settings, **changes)
+            storage = rooms.enter_context(made_library(changed, photos))
             inner: dict[str, Any] = {
                 "catalogue": storage.catalogue,
                 "thumbnails": storage.thumbnails,
                 "search": storage.search,
             }
-            app = make_app(told, **{**inner, **(behind or {})}, progress=lambda: progress, wake=wake, scan_now=scan_now)
+            app = make_app(
+                changed, **{**inner, **(behind or {})}, progress=lambda: progress, wake=wake, scan_now=scan_now
+            )
             page = Page(TestServer(app), cookie_jar=CookieJar(unsafe=True))  # cookies of a bare address, too
-            page.settings, page.storage = told, storage
+            page.settings, page.storage = changed, storage
             pages.append(page)
             await page.start_server()
             return page
@@ -97,7 +99,7 @@ async def serve(settings: Settings) -> AsyncIterator[Serve]:
     """Starts the page on a port as `recollect serve` does, with other `limits` of its visitors, for raw sockets."""
     async with AsyncExitStack() as stack:
 
-        async def start(limits: Limits = ROOMY, *photos: MadePhoto, **told: Any) -> Served:
-            return await stack.enter_async_context(serving(settings, limits, photos, **told))
+        async def start(limits: Limits = ROOMY, *photos: MadePhoto, **changes: Any) -> Served:
+            return await stack.enter_async_context(serving(settings, limits, photos, **changes))
 
         yield start

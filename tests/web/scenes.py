@@ -127,17 +127,17 @@ HOUSEHOLDS = {
 @asynccontextmanager
 async def household(name: str, directory: Path, **changes: Any) -> AsyncIterator[tuple[TestServer, Storage]]:
     """The page of one of `HOUSEHOLDS` on a port, with `changes` to its settings."""
-    told = HOUSEHOLDS[name]
+    plan = HOUSEHOLDS[name]
     settings = Settings(
         photos=(directory / "Pictures",),
         data_dir=directory / "data",
         grid_px=96,
         screen_px=512,
-        password=told.password,
+        password=plan.password,
         **changes,
     )
     settings.photos[0].mkdir(parents=True)
-    with made_library(settings, told.made()) as storage:
+    with made_library(settings, plan.made()) as storage:
         if name == "all":
             make_interesting(storage, settings.photos[0])
         if name == "troubled":
@@ -145,9 +145,9 @@ async def household(name: str, directory: Path, **changes: Any) -> AsyncIterator
         if name == "people":
             meet(storage, {"Ben": "Ben " + "with a long name " * 5})
         rooms: dict[str, Any] = {kind: getattr(storage, kind) for kind in ("catalogue", "thumbnails", "search")}
-        if told.search_is_down:
+        if plan.search_is_down:
             rooms["search"] = Down()
-        async with TestServer(make_app(settings, **rooms, progress=lambda: told.progress)) as server:
+        async with TestServer(make_app(settings, **rooms, progress=lambda: plan.progress)) as server:
             yield server, storage
 
 

@@ -35,12 +35,12 @@ class Gated:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._room, name)
-        return method if name != self._slow else lambda *told, **more: self._wait(method, *told, **more)
+        return method if name != self._slow else lambda *args, **more: self._wait(method, *args, **more)
 
-    def _wait(self, method: Callable[..., Any], *told: Any, **more: Any) -> Any:
-        self.asked.append(told)
+    def _wait(self, method: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        self.asked.append(args)
         assert self.gate.wait(60)
-        return method(*told, **more)
+        return method(*args, **more)
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ async def serving(
     *,
     body_s: float = 60,
     behind: Mapping[str, str] | None = None,
-    **told: Any,
+    **changes: Any,
 ) -> AsyncIterator[Served]:
     """`behind` names rooms and those of their methods that wait."""
-    settings = replace(settings, port=0, **told)
+    settings = replace(settings, port=0, **changes)
     with made_library(settings, photos) as storage:
         rooms: dict[str, Any] = {name: getattr(storage, name) for name in ("catalogue", "thumbnails", "search")}
         rooms |= {name: Gated(rooms[name], slow) for name, slow in (behind or {}).items()}

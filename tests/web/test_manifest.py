@@ -28,10 +28,10 @@ async def manifest(page: Page) -> Any:
 
 
 async def test_the_manifest_names_icons_that_are_there(page: Page) -> None:
-    told = await manifest(page)
-    assert {told["name"], told["short_name"]} == {"recollect"}
-    assert (told["start_url"], told["scope"], told["display"]) == ("/", "/", "standalone")
-    for icon in told["icons"]:
+    answer = await manifest(page)
+    assert {answer["name"], answer["short_name"]} == {"recollect"}
+    assert (answer["start_url"], answer["scope"], answer["display"]) == ("/", "/", "standalone")
+    for icon in answer["icons"]:
         async with page.get(icon["src"]) as response:
             assert response.status == 200
             assert response.content_type == icon["type"]
@@ -41,7 +41,7 @@ async def test_the_manifest_names_icons_that_are_there(page: Page) -> None:
                     assert "{}x{}".format(*image.size) == icon["sizes"]
                     # What is cut to a shape has no holes of its own.
                     assert icon["purpose"] != "maskable" or image.mode == "RGB"
-    assert {icon["sizes"] for icon in told["icons"]} >= {"192x192", "512x512"}
+    assert {icon["sizes"] for icon in answer["icons"]} >= {"192x192", "512x512"}
 
 
 async def test_the_page_names_the_manifest_and_apple_s_icon(page: Page) -> None:
@@ -88,10 +88,10 @@ async def _assert_installable(context: BrowserContext, address: str) -> None:
     tab = await context.new_page()
     await tab.goto(address)
     session = await context.new_cdp_session(tab)
-    told = await session.send("Page.getAppManifest")
-    assert told["errors"] == []
-    assert told["url"] == f"{address}manifest.webmanifest"
-    assert json.loads(told["data"])["id"] == "/"
+    answer = await session.send("Page.getAppManifest")
+    assert answer["errors"] == []
+    assert answer["url"] == f"{address}manifest.webmanifest"
+    assert json.loads(answer["data"])["id"] == "/"
     assert (await session.send("Page.getInstallabilityErrors"))["installabilityErrors"] == []
     await tab.close()
 

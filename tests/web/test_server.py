@@ -38,9 +38,9 @@ async def test_the_address_is_one_that_answers(serve: Serve) -> None:
 
 async def test_a_port_that_is_taken_is_about_the_set_up(serve: Serve, settings: Settings) -> None:
     served = await serve(LONG)
-    told = replace(settings, port=served.port)
+    changed = replace(settings, port=served.port)
     with pytest.raises(SetupError, match="can't be served"):
-        async with listening(make_app(told, **served.rooms, progress=lambda: IDLE), told):
+        async with listening(make_app(changed, **served.rooms, progress=lambda: IDLE), changed):
             raise AssertionError("nobody listens twice")
 
 
@@ -80,8 +80,8 @@ async def test_a_head_that_drips_is_not_waited_for(serve: Serve) -> None:
 )
 async def test_a_body_that_never_comes_is_not_waited_for(serve: Serve, line: str, kind: str) -> None:
     photo, *_ = many(1)
-    told = {"password": "correct horse"} if "login" in line else {}
-    served = await serve(LONG, photo, body_s=0.3, **told)
+    changes = {"password": "correct horse"} if "login" in line else {}
+    served = await serve(LONG, photo, body_s=0.3, **changes)
     reader, writer = await served.connection()
     line = line.replace("ID", content_key(photo.name))
     writer.write(f"{line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 99\r\n\r\n{{".encode())

@@ -31,7 +31,7 @@ class Systemd:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
 
-    def told(self, within_s: float = 0.0) -> list[str]:
+    def messages(self, within_s: float = 0.0) -> list[str]:
         """The lines that have come, and the next one where there are none yet."""
         lines: list[str] = []
         self._socket.settimeout(within_s or 0.001)
@@ -46,7 +46,7 @@ class Systemd:
         deadline, seen = time.monotonic() + within_s, []
         while line not in seen:
             assert time.monotonic() < deadline, f"{line} was never said, but {seen}"
-            seen += self.told(0.2)
+            seen += self.messages(0.2)
 
     def close(self) -> None:
         self._socket.close()
@@ -71,24 +71,24 @@ async def answers() -> bool:
 async def test_ready_alive_and_stopping_are_said(systemd: Systemd) -> None:
     stop = asyncio.Event()
     async with manager(systemd).reporting("http://127.0.0.1:8765", answers, stop):
-        assert systemd.told() == ["READY=1", "STATUS=the search page is on http://127.0.0.1:8765"]
+        assert systemd.messages() == ["READY=1", "STATUS=the search page is on http://127.0.0.1:8765"]
         await asyncio.sleep(WATCHDOG_S)
-        signs = systemd.told()
+        signs = systemd.messages()
         assert set(signs) == {"WATCHDOG=1"}
         assert len(signs) >= 2
         stop.set()
         await asyncio.sleep(0.01)
-        assert "STOPPING=1" in systemd.told()
+        assert "STOPPING=1" in systemd.messages()
 
 
 async def test_a_hung_event_loop_gives_no_sign(systemd: Systemd) -> None:
     async with manager(systemd).reporting("", answers, asyncio.Event()):
         await asyncio.sleep(0)
-        systemd.told()
+        systemd.messages()
         time.sleep(2 * WATCHDOG_S)
-        assert systemd.told() == []
+        assert systemd.messages() == []
         await asyncio.sleep(WATCHDOG_S)
-        assert "WATCHDOG=1" in systemd.told(), "it goes on where the loop does"
+        assert "WATCHDOG=1" in systemd.messages(), "it goes on where the loop does"
 
 
 @pytest.mark.parametrize("how", ["says no", "never answers"])
@@ -100,7 +100,7 @@ async def test_a_captioner_that_does_not_answer_gives_no_sign(systemd: Systemd, 
 
     async with manager(systemd).reporting("", is_alive, asyncio.Event()):
         await asyncio.sleep(2 * WATCHDOG_S)
-        assert "WATCHDOG=1" not in systemd.told()
+        assert "WATCHDOG=1" not in systemd.messages()
 
 
 async def test_without_a_watchdog_or_without_systemd_nothing_is_looked_at(systemd: Systemd) -> None:
@@ -115,7 +115,7 @@ async def test_without_a_watchdog_or_without_systemd_nothing_is_looked_at(system
     ):
         async with ServiceManager(environment).reporting("", is_alive, asyncio.Event()):
             await asyncio.sleep(0.02)
-    assert systemd.told().count("READY=1") == 2
+    assert systemd.messages().count("READY=1") == 2
 
 
 async def test_a_socket_that_is_gone_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -152,9 +152,9 @@ def test_the_program_with_a_captioner_that_is_stopped(systemd: Systemd, tmp_path
             _wait_for_photos(tmp_path / "data/catalogue.db", 1)
             captioner.send_signal(signal.SIGSTOP)
             time.sleep(2)  # a ping that was under way
-            systemd.told()
+            systemd.messages()
             time.sleep(4)
-            assert "WATCHDOG=1" not in systemd.told()
+            assert "WATCHDOG=1" not in systemd.messages()
             systemd.wait_for("WATCHDOG=1")
             psutil.wait_procs([captioner], timeout=30)
             assert not captioner.is_running(), "it was ended"

@@ -88,18 +88,18 @@ async def test_the_head_of_the_status_says_that_not_all_is_well(start_page: Star
 
     assert "Up to date" in await head()
     lock(page, "2024")
-    assert not_well(told := await head())
-    assert '<a class="warning" href="#unreadable">1 folder can\'t be read</a>' in told
+    assert not_well(text := await head())
+    assert '<a class="warning" href="#unreadable">1 folder can\'t be read</a>' in text
     assert 'id="unreadable"' in await page.text("/status")
-    assert not_well(told := await head("de"))
-    assert "1 Ordner kann nicht gelesen werden" in told
+    assert not_well(text := await head("de"))
+    assert "1 Ordner kann nicht gelesen werden" in text
     unlock(page)
     assert "Up to date" in await head()
 
     with page.storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE file SET obstacle = 'space' WHERE id IN (SELECT id FROM file LIMIT 2)")
-    assert not_well(told := await head())
-    assert "2 captions could not be written, as the disk of the library is full." in told
+    assert not_well(text := await head())
+    assert "2 captions could not be written, as the disk of the library is full." in text
     with page.storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE file SET obstacle = NULL")
     assert "Up to date" in await head()
@@ -110,8 +110,8 @@ async def test_the_head_of_the_status_says_once_that_a_library_is_gone(start_pag
     page = await start_page(list(many(3)), progress=Progress(phase=Phase.IDLE))
     with page.storage.catalogue._database.transaction() as writer:
         writer.execute("UPDATE root SET held_back = ?", (gone,))
-    assert not_well(told := await head_of_status(page)), "as the catalogue says, too"
-    assert told.count(gone) == 1
+    assert not_well(text := await head_of_status(page)), "as the catalogue says, too"
+    assert text.count(gone) == 1
 
 
 @pytest.mark.parametrize("progress", [Progress(phase=Phase.IDLE), Progress(phase=Phase.INDEXING, queued=3)])
@@ -121,9 +121,9 @@ async def test_the_head_of_the_status_tells_a_problem_whatever_is_done(
     page = await start_page(
         list(many(3)), progress=replace(progress, problems=("the disk is away", "the disk is away"))
     )
-    told = await head_of_status(page)
-    assert not_well(told) == (progress.phase == Phase.IDLE)
-    assert told.count("the disk is away") == 1
+    text = await head_of_status(page)
+    assert not_well(text) == (progress.phase == Phase.IDLE)
+    assert text.count("the disk is away") == 1
 
 
 async def test_the_head_of_the_status_says_that_the_data_disk_is_full(
@@ -142,8 +142,8 @@ async def test_what_waits_to_be_completed_or_made_again_is_counted(page: Page) -
     body = await page.text("/status")
     assert "To be completed" in body
     assert "3 are made again" in body
-    told = await read(page)
-    assert (told["recollect_photos_incomplete"], told["recollect_thumbnails_waiting"]) == (1, 3)
+    answer = await read(page)
+    assert (answer["recollect_photos_incomplete"], answer["recollect_thumbnails_waiting"]) == (1, 3)
 
 
 async def test_a_damaged_catalogue_is_told_by_health_and_by_the_pages(page: Page) -> None:

@@ -164,10 +164,10 @@ class _Retrieval:
         if not looks or (photos and not any(photo.has_looks for photo in photos)):
             return request_words, found
         places = range(len(self._terms))
-        seen = [_term(look_token(looks[at])) if at in looks else self._terms[at] for at in places]
-        said = [_term(looks[at]) if looks.get(at, " ").isalpha() else self._terms[at] for at in places]
+        by_look = [_term(look_token(looks[at])) if at in looks else self._terms[at] for at in places]
+        by_text = [_term(looks[at]) if looks.get(at, " ").isalpha() else self._terms[at] for at in places]
         finished = replace(self._words, finished=True)
-        variants = [request_words, *(finished.only(dict.fromkeys(terms)) for terms in (said, seen))]
+        variants = [request_words, *(finished.only(dict.fromkeys(terms)) for terms in (by_text, by_look))]
         things = [self._terms[at] for at in places if at not in looks]
         variants += [self._words.only(things)] if things else []
         responses = [found, *self._client.ask([self._request(variant) for variant in variants[1:]])]

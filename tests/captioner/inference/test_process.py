@@ -69,13 +69,13 @@ async def test_a_second_crash_costs_the_photo_and_no_other(scripted: Start, deed
 
 
 @pytest.mark.parametrize(
-    ("deed", "told"),
+    ("deed", "message"),
     [(REFUSED, "nothing can be said"), (NOT_FINITE, "not finite"), (NO_CAPTION, "is no caption")],
 )
-async def test_an_error_about_one_picture_leaves_the_child_alone(scripted: Start, deed: int, told: str) -> None:
+async def test_an_error_about_one_picture_leaves_the_child_alone(scripted: Start, deed: int, message: str) -> None:
     async with scripted() as captioner:
         pid = captioner.pid
-        with pytest.raises(CaptionError, match=told) as caught:
+        with pytest.raises(CaptionError, match=message) as caught:
             await captioner.caption(pixels(deed))
         assert type(caught.value) is CaptionError
         assert captioner.pid == pid

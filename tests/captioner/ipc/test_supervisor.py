@@ -116,10 +116,10 @@ async def test_the_child_is_nice_deaf_to_ctrl_c_and_imports_nothing_from_the_wor
 
 
 @pytest.mark.parametrize(
-    ("deed", "told"),
+    ("deed", "message"),
     [("crash", "SIGSEGV"), ("surprise", "exited with status 1"), ("hang", "gave no answer")],
 )
-async def test_only_the_request_that_was_worked_on_is_to_blame(deed: str, told: str, tmp_path: Path) -> None:
+async def test_only_the_request_that_was_worked_on_is_to_blame(deed: str, message: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with child(timeout_s=2.0) as process:
         names = ["first", "guilty", "second", "third"]
@@ -135,7 +135,7 @@ async def test_only_the_request_that_was_worked_on_is_to_blame(deed: str, told: 
     gone = culprits[0][1]
     assert isinstance(gone, ChildGone)
     assert gone.guilty
-    assert told in str(gone)
+    assert message in str(gone)
     assert sorted(log.read_text().split()) == sorted(names), "the innocent are worked on once, and only once"
 
 
@@ -291,11 +291,11 @@ async def test_a_child_that_tells_why_it_cant_start_is_quoted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "told"),
+    ("start", "message"),
     [("dead", r"exited with status 3 before it was ready(?s:.*)no such library"), ("garbage", "can't be understood")],
 )
-async def test_a_child_that_dies_before_it_is_ready_is_an_error_with_its_last_words(start: str, told: str) -> None:
-    with pytest.raises(ChildNotStarted, match=told):
+async def test_a_child_that_dies_before_it_is_ready_is_an_error_with_its_last_words(start: str, message: str) -> None:
+    with pytest.raises(ChildNotStarted, match=message):
         async with child(start):
             pass
 

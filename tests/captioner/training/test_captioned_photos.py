@@ -117,8 +117,8 @@ def test_the_real_captioner_is_taken(photos: Path) -> None:
 
 
 def caption(text: str, confidence: float, sure: bool = True, **words: float) -> Caption:
-    told = tuple(Tag(word, probability) for word, probability in words.items())
-    return Caption(text, confidence, (), None, "made-1", told, sure)
+    tags = tuple(Tag(word, probability) for word, probability in words.items())
+    return Caption(text, confidence, (), None, "made-1", tags, sure)
 
 
 def captioned_photos(*rows: tuple[Caption, list[str]]) -> CaptionedPhotos:

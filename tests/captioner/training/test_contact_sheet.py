@@ -86,8 +86,8 @@ def test_long_captions_wrap_and_no_word_is_lost() -> None:
 
 
 def made_entry(text: str, size: tuple[int, int] = (440, 250), tags: int = 3) -> Entry:
-    told = tuple(Tag(f"word{i}", 0.9) for i in range(tags))
-    return Entry("a.jpg", Image.new("RGB", size, "red"), Caption(text, 0.5, (*told, Tag("hidden", 0.2)), None, "m-1"))
+    shown = tuple(Tag(f"word{i}", 0.9) for i in range(tags))
+    return Entry("a.jpg", Image.new("RGB", size, "red"), Caption(text, 0.5, (*shown, Tag("hidden", 0.2)), None, "m-1"))
 
 
 def test_a_sheet_grows_with_what_is_written_on_it() -> None:

@@ -52,10 +52,10 @@ def test_numpy_says_what_keras_says(known: joint_embedding.TowerVocabulary, tmp_
     tower = model.get_layer("text_tower")
     weights = {v.path: RNG.normal(size=v.shape).astype(np.float32) * 0.1 for v in model.weights}
     checkpoint.assign(model, weights)
-    told = TextTower("made-1", KNOWN, joint_embedding.export_tower(weights, known.vectors))
+    exported = TextTower("made-1", KNOWN, joint_embedding.export_tower(weights, known.vectors))
     for text in ("the dog runs", "beach", "seaside dog xqzt"):
         wanted = ops.convert_to_numpy(tower(known.encode(text)[None]))[0]
-        found = told.embed(text)
+        found = exported.embed(text)
         assert found is not None
         assert float(found @ wanted) > 0.999, text
 

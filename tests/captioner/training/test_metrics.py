@@ -86,9 +86,9 @@ def test_tag_scores() -> None:
 
 
 def test_class_names_are_told_apart_and_may_be_phrases() -> None:
-    told = [["dog", "golden retriever", "puffer fish"], ["dog", "fire truck", "golden retriever"]]
+    names = [["dog", "golden retriever", "puffer fish"], ["dog", "fire truck", "golden retriever"]]
     human = [["A golden retriever on grass ."], ["a red truck", "fire truck, dog"]]
-    found = tag_scores(told, human, frozenset({"dog", "grass", "truck"}))
+    found = tag_scores(names, human, frozenset({"dog", "grass", "truck"}))
     assert (found["precision"], found["per_photo"]) == (0.5, 3.0)
     assert found["recall"] == pytest.approx(1 / 3, abs=1e-4)
     assert found["tag head"] == {"precision": 0.5, "per_photo": 1.0}

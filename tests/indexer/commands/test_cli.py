@@ -158,12 +158,12 @@ def test_caption_prints_sentence_confidence_and_tags(
     assert sentence.startswith(f"{library}/red.jpg: ")
     assert re.fullmatch(r"  \d+% sure(, so it may well be wrong)?", sure)
     assert f"{library}/broken.jpg: " in result.stderr
-    told = json.loads(recollect("caption", str(library / "red.jpg"), "--json").stdout)[0]
-    assert sentence.endswith(told["caption"])
+    answer = json.loads(recollect("caption", str(library / "red.jpg"), "--json").stdout)[0]
+    assert sentence.endswith(answer["caption"])
     least = Manifest.read(DEFAULT_BUNDLE).evidence.least  # type: ignore[union-attr]
-    assert told["unsure"] == (told["confidence"] < least)
-    assert ("wrong" in sure) == told["unsure"]
-    sure_tags = [tag for tag in told["tags"] if tag["probability"] >= SURE_TAG]
+    assert answer["unsure"] == (answer["confidence"] < least)
+    assert ("wrong" in sure) == answer["unsure"]
+    sure_tags = [tag for tag in answer["tags"] if tag["probability"] >= SURE_TAG]
     tags = ", ".join(f"{tag['word']} {tag['probability']:.0%}" for tag in sure_tags)
     assert result.stdout.splitlines()[2:] == ([f"  tags: {tags}"] if tags else [])
 
@@ -230,9 +230,9 @@ def test_status_and_doctor_say_what_another_model_has_described_and_what_to_do(
     text = recollect("status").stdout
     assert f"other models    2 photos not described by {model}: 2 by colours-1" in text
     assert "`recollect reindex --captions`, or by themselves at the hours of the setting recaption_hours" in text
-    told = json.loads(recollect("status", "--json").stdout)["caption_models"]
-    assert told.pop("hint") in text
-    assert told == {"current": model, "own": 0, "others": {"colours-1": 2}, "by_others": 2, "queued": 0}
+    answer = json.loads(recollect("status", "--json").stdout)["caption_models"]
+    assert answer.pop("hint") in text
+    assert answer == {"current": model, "own": 0, "others": {"colours-1": 2}, "by_others": 2, "queued": 0}
 
     monkeypatch.setenv("RECOLLECT_RECAPTION_HOURS", "22-6")
     assert "`recollect serve` describes them again between 22:00 and 6:00" in recollect("status").stdout
@@ -278,10 +278,10 @@ def test_what_is_in_no_file_is_told_with_its_reason(library: Path, settings: Set
     with stored(settings) as storage:
         storage.catalogue.queue.enqueue_all(JobKind.CAPTION, model="colours-2")
     asyncio.run(index(settings, Doubting(model="colours-2"), library))
-    told = recollect("status").stdout
-    assert "in no file      1 of their captions" in told
-    assert "  1: the model is not sure of it" in told
-    assert "there is nothing to see" not in told, "where there are no words, none are missing in the file"
+    output = recollect("status").stdout
+    assert "in no file      1 of their captions" in output
+    assert "  1: the model is not sure of it" in output
+    assert "there is nothing to see" not in output, "where there are no words, none are missing in the file"
     assert [item["photos"] for item in json.loads(recollect("status", "--json").stdout)["unwritten"]] == [1]
     findings = json.loads(recollect("doctor", "--json").stdout)
     assert [finding["text"] for finding in findings if finding["subject"] == "captions in no file"] == [
@@ -437,7 +437,7 @@ def test_forgetting_beside_a_running_one_says_what_to_do(library: Path, settings
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"),
+    ("outcome", "line"),
     [
         (Progress(phase=Phase.IDLE), "nothing was new"),
         (Progress(phase=Phase.STOPPING), "stopped before all was looked at"),
@@ -446,13 +446,13 @@ def test_forgetting_beside_a_running_one_says_what_to_do(library: Path, settings
         (Progress(phase=Phase.IDLE, problems=("the library is not there",)), "the library is not there"),
     ],
 )
-def test_nothing_was_new_is_said_only_where_everything_was_looked_at(outcome: Progress, told: str) -> None:
+def test_nothing_was_new_is_said_only_where_everything_was_looked_at(outcome: Progress, line: str) -> None:
     @click.command()
     def ending() -> None:
         report(outcome, Terminal(), as_json=False)
 
     result = CliRunner().invoke(ending)
-    assert told in result.stderr
+    assert line in result.stderr
     assert ("nothing was new" in result.stderr) == (not outcome.unfinished)
 
 

@@ -53,8 +53,8 @@ def test_without_dask_it_says_what_to_install(tmp_path: Path, monkeypatch: pytes
     library.mkdir()
     done = recollect(tmp_path, "index", str(library), "--cluster", "tcp://127.0.0.1:1")
     assert (done.exit_code, "pip install 'recollect[cluster]'" in done.output) == (2, True)
-    told = recollect(tmp_path, "doctor", "--cluster", "tcp://127.0.0.1:1", "--json").output
-    (finding,) = (one for one in json.loads(told[told.index("[") :]) if one["subject"] == "cluster")
+    output = recollect(tmp_path, "doctor", "--cluster", "tcp://127.0.0.1:1", "--json").output
+    (finding,) = (one for one in json.loads(output[output.index("[") :]) if one["subject"] == "cluster")
     assert finding["verdict"] == "broken"
 
 
@@ -70,8 +70,8 @@ def test_status_says_who_captions(tmp_path: Path) -> None:
     state = ClusterState("tcp://pi:8786", "", (ClusterWorker("pi2", 7), ClusterWorker("pi3", 0, "other model")), 3, 7)
     with open_storage(settings), sole_indexer(settings.data_dir):
         write_cluster_state(settings.data_dir, state)
-        told = json.loads(recollect(tmp_path, "status", "--json").output)["cluster"]
-        assert (told["used"], told["captions_here"], told["captions_elsewhere"]) == (1, 3, 7)
+        answer = json.loads(recollect(tmp_path, "status", "--json").output)["cluster"]
+        assert (answer["used"], answer["captions_here"], answer["captions_elsewhere"]) == (1, 3, 7)
         text = recollect(tmp_path, "status").output
     assert "tcp://pi:8786: 1 of 2 workers are used" in text
     assert "pi2: 7 captions" in text

@@ -175,8 +175,8 @@ def test_the_master_key_as_everyday_key_is_warned_of(given: dict[str, Any], serv
     assert findings["key for searching"].verdict is WARNING, "there is none of its own"
     strong = examined(**given, meilisearch_key=server.master_key, meilisearch_search_key=server.default_keys()[0])
     assert "may also add documents" in strong["key for searching"].text
-    told = mended(**given, meilisearch_key=server.master_key, meilisearch_master_key=server.master_key)
-    assert (told.verdict, told.mend) == (WARNING, "take out of the settings: meilisearch_key")
+    output = mended(**given, meilisearch_key=server.master_key, meilisearch_master_key=server.master_key)
+    assert (output.verdict, output.mend) == (WARNING, "take out of the settings: meilisearch_key")
 
 
 def test_keys_that_lack_a_right_are_broken(given: dict[str, Any], server: MeilisearchServer) -> None:

@@ -126,8 +126,8 @@ def difference(recorded: Asked, got: Asked) -> str | None:
     if (recorded.method, recorded.path) != (got.method, got.path):
         return f"recorded was {recorded}, asked was {got}"
     for part in ("query", "key", "body"):
-        if told := _difference(part, getattr(recorded, part), getattr(got, part)):
-            return f"{got}: {told}"
+        if text := _difference(part, getattr(recorded, part), getattr(got, part)):
+            return f"{got}: {text}"
     return None
 
 
@@ -140,7 +140,7 @@ def _difference(where: str, recorded: Any, got: Any) -> str | None:
         parts = [(f"{where}[{number}]", one, other) for number, (one, other) in pairs]
     else:
         return None if _same(recorded, got) else f"{where}: recorded was {_told(recorded)}, asked was {_told(got)}"
-    return next((told for part in parts if (told := _difference(*part))), None)
+    return next((text for part in parts if (text := _difference(*part))), None)
 
 
 def _same(recorded: Any, got: Any) -> bool:

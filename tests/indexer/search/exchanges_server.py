@@ -190,8 +190,8 @@ class Replayer(ExchangeServer):
         for number in due:
             if difference(self._waiting[number].asked, request) is None:
                 return self._waiting.pop(number).answered
-        told = difference(self._waiting[due[0]].asked, request) if due else f"{request} comes after the last one"
-        return self.find_fault(f"{self._name} differs from what was recorded: {told}; {RECORD_AGAIN}")
+        text = difference(self._waiting[due[0]].asked, request) if due else f"{request} comes after the last one"
+        return self.find_fault(f"{self._name} differs from what was recorded: {text}; {RECORD_AGAIN}")
 
     def _due(self) -> list[int]:
         """The numbers of the exchanges that may come now: every earlier one is through, or was open beside it."""

@@ -24,15 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.indexer.search.record", description=__doc__)
     parser.add_argument("-k", dest="words", default="", metavar="WORDS", help="as pytest's: only these tests")
     parser.add_argument("modules", nargs="*", type=Path, default=_MODULES, help="files of tests, else all that record")
-    told = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     if where_found() is None:
         print(WHY_NOT, file=sys.stderr)
         return 2
     run = RecordingRun()
-    modules = [module.resolve() for module in told.modules]
-    code = pytest.main([*map(str, modules), "-k", told.words, "-p", "no:cacheprovider"], plugins=[run])
+    modules = [module.resolve() for module in args.modules]
+    code = pytest.main([*map(str, modules), "-k", args.words, "-p", "no:cacheprovider"], plugins=[run])
     for module in modules:
-        print(_kept(module, run, whole=not told.words))
+        print(_kept(module, run, whole=not args.words))
     return int(code != pytest.ExitCode.OK)
 
 

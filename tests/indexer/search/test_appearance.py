@@ -99,8 +99,8 @@ def test_what_the_picture_measures() -> None:
     ],
 )
 def test_words_of_both_languages_name_a_look(text: str, expected: str) -> None:
-    told = [word for word in words(text) if word != "and"]
-    assert expected in {look for looks in looks_named(told).values() for look in looks}
+    query_words = [word for word in words(text) if word != "and"]
+    assert expected in {look for looks in looks_named(query_words).values() for look in looks}
 
 
 @pytest.mark.parametrize("text", ["redhead", "rotor", "rotation", "darkness falls", "weissbier", "boot"])

@@ -43,9 +43,9 @@ def evidence(qualities: dict[str, float]) -> dict[str, float]:
 
 
 def test_other_words_count_less_as_evidence_where_photos_have_the_word_itself() -> None:
-    told = evidence({"dog": 1.0, "dogs": 0.95, "doghouse": 0.8, "puppy": 0.6})
-    assert 1.0 == told["dog"] > told["dogs"] > told["doghouse"] > told["puppy"] > 0
-    assert evidence({"dogs": 1.0, "dog": 0.95})["dog"] < told["dogs"]
+    shares = evidence({"dog": 1.0, "dogs": 0.95, "doghouse": 0.8, "puppy": 0.6})
+    assert 1.0 == shares["dog"] > shares["dogs"] > shares["doghouse"] > shares["puppy"] > 0
+    assert evidence({"dogs": 1.0, "dog": 0.95})["dog"] < shares["dogs"]
     assert set(evidence({"beach": 0.8, "bear": 0.8}).values()) == {1.0}
     assert evidence({}) == {}
 

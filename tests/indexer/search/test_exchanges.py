@@ -54,7 +54,7 @@ def search(server: ExchangeServer, text: str) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize(
-    ("got", "told"),
+    ("got", "text"),
     [
         (ASKED, None),
         (replace(ASKED, body={"limit": 3, "q": "dog"}), None),
@@ -69,9 +69,9 @@ def search(server: ExchangeServer, text: str) -> tuple[int, Any]:
         (replace(ASKED, body=None), "asked was None"),
     ],
 )
-def test_a_difference_is_told_by_the_first_place_that_differs(got: Asked, told: str | None) -> None:
+def test_a_difference_is_told_by_the_first_place_that_differs(got: Asked, text: str | None) -> None:
     answer = difference(ASKED, got)
-    assert answer is None if told is None else answer is not None and told in answer
+    assert answer is None if text is None else answer is not None and text in answer
 
 
 def test_lists_differ_by_place_and_by_length() -> None:

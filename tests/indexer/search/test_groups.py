@@ -27,8 +27,8 @@ def test_a_kept_group_is_the_one_that_was_made() -> None:
     kept = cache.get(1, "dogs", fail)
     np.testing.assert_array_equal(kept.scores, made.scores)
     np.testing.assert_array_equal(kept.evidence, made.evidence)
-    told = ("typed", "kinds", "prefix", "phrase", "corrected", "parts", "optional", "said", "frequency")
-    assert [getattr(kept, name) for name in told] == [getattr(made, name) for name in told]
+    names = ("typed", "kinds", "prefix", "phrase", "corrected", "parts", "optional", "text_mask", "frequency")
+    assert [getattr(kept, name) for name in names] == [getattr(made, name) for name in names]
 
 
 def test_none_outlives_the_state_of_the_index_that_it_was_made_in() -> None:

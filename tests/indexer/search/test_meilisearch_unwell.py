@@ -115,8 +115,8 @@ def test_after_a_while_it_is_asked_again() -> None:
 def test_what_asks_asks_once_more_where_a_connection_breaks(method: str) -> None:
     with UnwellServer(b"", then=WELL) as server:
         connection = interactive(server.url, pause_s=0, timeout_s=PATIENT_S)
-        told = connection.call(method, "/x", None if method == "GET" else {}, key="search")
-        assert (told["numberOfDocuments"], server.calls) == (1, 2)
+        answer = connection.call(method, "/x", None if method == "GET" else {}, key="search")
+        assert (answer["numberOfDocuments"], server.calls) == (1, 2)
         connection.close()
 
 

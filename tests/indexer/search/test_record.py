@@ -67,25 +67,27 @@ def test_one_command_records_and_the_ordinary_run_replays_without_a_server(tmp_p
     (tmp_path / "conftest.py").write_text(_CONFTEST)
     module = tmp_path / "test_small.py"
     module.write_text(_TESTS.replace("{word}", "cat"))
-    code, told = _run(tmp_path, "tests.indexer.search.record", str(module))
-    assert (code, "test_small: 3 tests recorded with Meilisearch 1." in told) == (1, True), told
+    code, output = _run(tmp_path, "tests.indexer.search.record", str(module))
+    assert (code, "test_small: 3 tests recorded with Meilisearch 1." in output) == (1, True), output
     assert set(read(path_of(module)).tests) == {
         f"test_{name}" for name in (f"health[{RECORDED}]", f"query[{RECORDED}-cat]", f"query[{RECORDED}-dog]")
     }
     nowhere = {"PATH": str(tmp_path), "RECOLLECT_TEST_MEILISEARCH_URL": ""}
-    code, told = _run(tmp_path, "pytest", "-q", "-rs", "-k", "not fails", **nowhere)
-    assert (code, "7 passed, 1 skipped" in told, "not recorded: it is too long" in told) == (0, True, True), told
+    code, output = _run(tmp_path, "pytest", "-q", "-rs", "-k", "not fails", **nowhere)
+    assert (code, "7 passed, 1 skipped" in output, "not recorded: it is too long" in output) == (0, True, True), output
     module.write_text(_TESTS.replace("{word}", "cow"))
-    code, told = _run(tmp_path, "pytest", "-q", "-k", "query", **nowhere)
-    assert (code, f"no recording of test_query[{RECORDED}-cow]: record again with" in told) == (1, True), told
-    code, told = _run(tmp_path, "tests.indexer.search.record", "-k", "cow", str(module))
-    assert (code, "1 tests recorded" in told, "1 tests differ from before" in told) == (0, True, True), told
+    code, output = _run(tmp_path, "pytest", "-q", "-k", "query", **nowhere)
+    assert (code, f"no recording of test_query[{RECORDED}-cow]: record again with" in output) == (1, True), output
+    code, output = _run(tmp_path, "tests.indexer.search.record", "-k", "cow", str(module))
+    assert (code, "1 tests recorded" in output, "1 tests differ from before" in output) == (0, True, True), output
     assert len(read(path_of(module)).tests) == 4
     before = path_of(module).read_bytes()
-    code, told = _run(tmp_path, "tests.indexer.search.record", "-k", "cow or health", str(module))
-    assert (code, "0 tests differ from before" in told, path_of(module).read_bytes() == before) == (0, True, True), told
+    code, output = _run(tmp_path, "tests.indexer.search.record", "-k", "cow or health", str(module))
+    assert (code, "0 tests differ from before" in output, path_of(module).read_bytes() == before) == (0, True, True), (
+        output
+    )
 
 
 def test_recording_needs_a_server(tmp_path: Path) -> None:
-    code, told = _run(tmp_path, "tests.indexer.search.record", PATH=str(tmp_path), RECOLLECT_TEST_MEILISEARCH_URL="")
-    assert (code, told.startswith("no Meilisearch for the tests")) == (2, True)
+    code, output = _run(tmp_path, "tests.indexer.search.record", PATH=str(tmp_path), RECOLLECT_TEST_MEILISEARCH_URL="")
+    assert (code, output.startswith("no Meilisearch for the tests")) == (2, True)

@@ -39,33 +39,33 @@ async def test_the_numbers_are_those_of_the_status_page(start_page: StartPage) -
     page = await start_page(list(many(12)), progress=progress)
     async with page.get("/metrics") as response:
         assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    told, status = await read(page), (await page.json("/api/status"))["counts"]
-    assert told["recollect_photos"] == told["recollect_search_photos"] == 12
+    answer, status = await read(page), (await page.json("/api/status"))["counts"]
+    assert answer["recollect_photos"] == answer["recollect_search_photos"] == 12
     for name in ("photos", "files", "set_aside"):
-        assert told[f"recollect_{name}"] == status[name]
-    assert told["recollect_queue"] == status["queued"]
-    assert told["recollect_captioner_photos_total"] == 7
-    assert told["recollect_captioner_photos_per_second"] == 1.5
-    assert told["recollect_problem"] == 1
-    assert told['recollect_phase{phase="captioning"}'] == 1
-    assert told['recollect_phase{phase="up to date"}'] == 0
-    assert told['recollect_search_up{backend="embedded"}'] == 1
-    assert told["recollect_data_bytes"] > 0
-    assert told["recollect_data_free_bytes"] > 0
+        assert answer[f"recollect_{name}"] == status[name]
+    assert answer["recollect_queue"] == status["queued"]
+    assert answer["recollect_captioner_photos_total"] == 7
+    assert answer["recollect_captioner_photos_per_second"] == 1.5
+    assert answer["recollect_problem"] == 1
+    assert answer['recollect_phase{phase="captioning"}'] == 1
+    assert answer['recollect_phase{phase="up to date"}'] == 0
+    assert answer['recollect_search_up{backend="embedded"}'] == 1
+    assert answer["recollect_data_bytes"] > 0
+    assert answer["recollect_data_free_bytes"] > 0
 
 
 async def test_searches_are_timed_and_answers_counted(page: Page) -> None:
     for query in ("dog", "cat", "year:nonsense"):
         async with page.get("/api/search", params={"q": query}):
             pass
-    told = await read(page)
-    buckets = [value for name, value in told.items() if name.startswith("recollect_search_seconds_bucket")]
+    answer = await read(page)
+    buckets = [value for name, value in answer.items() if name.startswith("recollect_search_seconds_bucket")]
     assert buckets == sorted(buckets)
-    assert buckets[-1] == told["recollect_search_seconds_count"] == 2
-    assert told["recollect_search_seconds_sum"] > 0
-    assert told["recollect_search_failed_total"] == 0
-    assert told['recollect_http_responses_total{status="200"}'] == 2
-    assert told['recollect_http_responses_total{status="400"}'] == 1
+    assert buckets[-1] == answer["recollect_search_seconds_count"] == 2
+    assert answer["recollect_search_seconds_sum"] > 0
+    assert answer["recollect_search_failed_total"] == 0
+    assert answer['recollect_http_responses_total{status="200"}'] == 2
+    assert answer['recollect_http_responses_total{status="400"}'] == 1
 
 
 class Broken:
@@ -77,7 +77,7 @@ class Broken:
         self._error = error
 
     def __getattr__(self, name: str) -> Any:
-        def fail(*told: Any, **more: Any) -> None:
+        def fail(*args: Any, **more: Any) -> None:
             raise self._error
 
         return fail
@@ -86,10 +86,10 @@ class Broken:
 async def test_a_search_that_is_down_is_told_and_is_not_our_illness(start_page: StartPage) -> None:
     page = await start_page(list(many(2)), behind={"search": Broken(SearchError("it is away"))})
     await page.json("/api/search?q=dog", status=503)
-    told = await read(page)
-    assert told['recollect_search_up{backend="meilisearch"}'] == 0
-    assert "recollect_search_photos" not in told
-    assert told["recollect_search_failed_total"] == 1
+    answer = await read(page)
+    assert answer['recollect_search_up{backend="meilisearch"}'] == 0
+    assert "recollect_search_photos" not in answer
+    assert answer["recollect_search_failed_total"] == 1
     assert await page.json("/health") == {"status": "ok"}
 
 

@@ -73,9 +73,9 @@ async def test_what_is_not_there_is_told_in_the_zip(page: Page, caplog: pytest.L
     path(page, NAMES[0]).unlink()
     archive = await zipped(page, *KEYS, "0" * 32)
     assert archive.namelist() == ["beach.jpg", "été 🏖.jpg", NOTE]
-    told = archive.read(NOTE).decode()
-    assert told.startswith("These 2 photos are not in the zip: ")
-    assert told.endswith(f"\n\nbeach.jpg\n{'0' * 32}\n")
+    text = archive.read(NOTE).decode()
+    assert text.startswith("These 2 photos are not in the zip: ")
+    assert text.endswith(f"\n\nbeach.jpg\n{'0' * 32}\n")
     async with asyncio.timeout(60):  # the line is written when the whole zip is sent
         while "not in the zip: 'beach.jpg'" not in caplog.text:
             await asyncio.sleep(0.01)

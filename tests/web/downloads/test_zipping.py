@@ -163,8 +163,8 @@ def test_other_programs_read_it(tmp_path: Path) -> None:
     made = Zip(files(tmp_path, 10, 5000, 30), ["gone.jpg"], NOTE)
     (tmp_path / "photo 1.jpg").unlink()
     (tmp_path / "out.zip").write_bytes(whole(made))
-    told = subprocess.run([unzip, "-tq", tmp_path / "out.zip"], capture_output=True, text=True, check=False)
-    assert (told.returncode, told.stderr) == (0, "")
+    completed = subprocess.run([unzip, "-tq", tmp_path / "out.zip"], capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
 @pytest.mark.slow

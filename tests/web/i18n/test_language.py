@@ -70,8 +70,8 @@ WRITTEN = {
 def test_dates_and_numbers_are_written_as_the_reader_does(tag: str) -> None:
     moment, languages = datetime(2019, 7, 14, 15, 42), Languages(read_languages())
     with languages.for_header(tag).as_current():
-        told = (date_text(moment), month_text(moment), month_letter(moment), bytes_text(3_400_000))
-    assert tuple(re.sub("[\u00a0\u202f\u200e\u200f]", " ", one) for one in told) == WRITTEN[tag]
+        texts = (date_text(moment), month_text(moment), month_letter(moment), bytes_text(3_400_000))
+    assert tuple(re.sub("[\u00a0\u202f\u200e\u200f]", " ", one) for one in texts) == WRITTEN[tag]
 
 
 @pytest.mark.slow
@@ -116,9 +116,9 @@ async def test_refusals_are_said_in_the_readers_language_and_to_programs_in_engl
     assert "Hier ist nichts" in await page.text("/nowhere", status=404, headers=german)
     for path in ("/api/search?q=year:201", "/api/search?limit=x", "/api/photos/" + "0" * 32, "/api/nowhere"):
         async with page.get(path, headers=german) as response:
-            told = (await response.json())["error"]["message"]
+            answer = (await response.json())["error"]["message"]
         async with page.get(path) as response:
-            assert told == (await response.json())["error"]["message"]
+            assert answer == (await response.json())["error"]["message"]
 
 
 async def test_what_a_query_holds_is_no_message(page: Page) -> None:

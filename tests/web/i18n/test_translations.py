@@ -112,8 +112,8 @@ def test_an_update_keeps_what_is_translated_and_another_one_changes_nothing(code
     once = update(code, tmp_path).read_bytes()
     assert update(code, tmp_path).read_bytes() == once
     with path.open("rb") as file:
-        told = {key: one.string for key, one in of(read_po(file, locale=code)).items()}
-    assert told == {key: one.string for key, one in of(translated(code)).items()}
+        texts = {key: one.string for key, one in of(read_po(file, locale=code)).items()}
+    assert texts == {key: one.string for key, one in of(translated(code)).items()}
 
 
 @pytest.mark.slow
@@ -230,10 +230,10 @@ PATHS = [
 ]
 
 
-async def bracketed_page(start_page: StartPage, photos: Sequence[MadePhoto] = PHOTOS, **told: Any) -> Page:
+async def bracketed_page(start_page: StartPage, photos: Sequence[MadePhoto] = PHOTOS, **changes: Any) -> Page:
     """A page in Dutch, whose translation puts each text in brackets."""
-    behind = {"languages": bracketed(), **told.pop("behind", {})}
-    return await start_page(photos, behind=behind, language="nl", **told)
+    behind = {"languages": bracketed(), **changes.pop("behind", {})}
+    return await start_page(photos, behind=behind, language="nl", **changes)
 
 
 async def assert_all_is_translated(page: Page, path: str) -> None:

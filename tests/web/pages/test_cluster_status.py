@@ -26,8 +26,8 @@ async def test_workers_and_who_made_how_many(start_page: StartPage, settings: Se
         assert "1,200 photos described there, 34 here" in status
         assert "pi2 &lt;b&gt;" in status
         assert "it has another &lt;model&gt;" in status
-        told = (await page.json("/api/status"))["cluster"]
-        assert (told["used"], told["captions_elsewhere"], told["workers"][1]["problem"]) == (
+        answer = (await page.json("/api/status"))["cluster"]
+        assert (answer["used"], answer["captions_elsewhere"], answer["workers"][1]["problem"]) == (
             1,
             1200,
             WORKERS[1].problem,

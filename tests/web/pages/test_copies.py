@@ -47,10 +47,10 @@ async def test_the_page_and_the_api_list_a_few_and_count_all(copied: Page) -> No
     assert html.count("/files/") < 3 * LISTED_FILES
     assert "20,001 copies" in html
     assert "and 19,981 more" in html
-    for told in (await copied.json("/api/search?q=dog"))["hits"][0], await copied.json(f"/api/photos/{PHOTO}"):
-        assert len(json.dumps(told)) < 6_000
-        assert len(told["files"]) == LISTED_FILES
-        assert told["file_count"] == COPIES + 1
+    for answer in (await copied.json("/api/search?q=dog"))["hits"][0], await copied.json(f"/api/photos/{PHOTO}"):
+        assert len(json.dumps(answer)) < 6_000
+        assert len(answer["files"]) == LISTED_FILES
+        assert answer["file_count"] == COPIES + 1
     other = (await copied.json("/api/search?q=cat"))["hits"][0]
     assert (len(other["files"]), other["file_count"]) == (1, 1)
 
@@ -116,10 +116,10 @@ async def test_any_copy_can_be_opened_and_a_zip_holds_one_that_is_there(start_pa
 @pytest.mark.slow
 async def test_the_command_line_lists_a_few_and_counts_all(copied: Page) -> None:
     command = [sys.executable, "-m", "web.cli", "search", "beach", "--data-dir", str(copied.settings.data_dir)]
-    told = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120, check=True).stdout
-    hit = json.loads(told)["hits"][0]
+    output = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120, check=True).stdout
+    hit = json.loads(output)["hits"][0]
     assert (len(hit["files"]), hit["file_count"]) == (LISTED_FILES, COPIES + 1)
-    assert len(told) < 10_000
+    assert len(output) < 10_000
     line = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert "(+20,000 copies)" in line
 

@@ -228,18 +228,18 @@ async def test_a_photo_without_words_can_be_given_some(start_page: StartPage) ->
 
 async def test_the_api_corrects_and_takes_back(page: Page) -> None:
     async with page.put(API, json={"text": f"{OMA}\n"}) as response:
-        told = await response.json()
-        assert response.status == 200, told
-    assert (told["caption"], told["caption_by"], told["corrected"]) == (OMA, "person", True)
-    assert (told["machine_caption"], told["caption_waiting"]) == ("a boat on a river", True)
+        answer = await response.json()
+        assert response.status == 200, answer
+    assert (answer["caption"], answer["caption_by"], answer["corrected"]) == (OMA, "person", True)
+    assert (answer["machine_caption"], answer["caption_waiting"]) == ("a boat on a river", True)
     settle_words(page, CaptionPlace.XMP, "because")
-    told = await page.json(f"/api/photos/{KEY}")
-    assert (told["caption_place"], told["caption_reason"], told["caption_waiting"]) == ("xmp", "because", False)
+    answer = await page.json(f"/api/photos/{KEY}")
+    assert (answer["caption_place"], answer["caption_reason"], answer["caption_waiting"]) == ("xmp", "because", False)
     for _ in range(2):
         async with page.delete(API) as response:
-            told = await response.json()
-            assert response.status == 200, told
-        assert (told["caption"], told["caption_by"], told["corrected"]) == ("a boat on a river", "model", False)
+            answer = await response.json()
+            assert response.status == 200, answer
+        assert (answer["caption"], answer["caption_by"], answer["corrected"]) == ("a boat on a river", "model", False)
 
 
 @pytest.mark.parametrize(

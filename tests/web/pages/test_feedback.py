@@ -38,9 +38,9 @@ async def found(page: Page, text: str) -> list[str]:
 
 async def change(page: Page, body: object, status: int = 200) -> list[str]:
     async with page.patch(f"{API}/words", json=body) as response:
-        told = await response.json()
-        assert response.status == status, told
-    return list(told["added_words"]) if status == 200 else [told["error"]["message"]]
+        answer = await response.json()
+        assert response.status == status, answer
+    return list(answer["added_words"]) if status == 200 else [answer["error"]["message"]]
 
 
 @pytest.mark.slow
@@ -113,13 +113,18 @@ async def test_a_photo_that_the_model_says_nothing_of_can_t_be_marked(start_page
 async def test_the_api_marks_and_takes_back(page: Page) -> None:
     for _ in range(2):
         async with page.put(f"{API}/wrong") as response:
-            told = await response.json()
-            assert (response.status, told["wrong"], told["caption"], told["caption_by"]) == (200, True, None, None)
-            assert (told["tags"], told["confidence"], told["machine_caption"]) == ([], None, "a boat on a river")
+            answer = await response.json()
+            assert (response.status, answer["wrong"], answer["caption"], answer["caption_by"]) == (
+                200,
+                True,
+                None,
+                None,
+            )
+            assert (answer["tags"], answer["confidence"], answer["machine_caption"]) == ([], None, "a boat on a river")
     for _ in range(2):
         async with page.delete(f"{API}/wrong") as response:
-            told = await response.json()
-            assert (response.status, told["wrong"], told["caption"]) == (200, False, "a boat on a river")
+            answer = await response.json()
+            assert (response.status, answer["wrong"], answer["caption"]) == (200, False, "a boat on a river")
 
 
 async def test_added_words_are_chips_that_find_the_photo_and_can_be_taken_away(page: Page) -> None:
@@ -212,8 +217,8 @@ async def test_another_site_can_t_say_anything(page: Page, headers: dict[str, st
     ):
         async with request as response:
             assert response.status == 403
-    told = await page.json(API)
-    assert (told["wrong"], told["added_words"]) == (False, [])
+    answer = await page.json(API)
+    assert (answer["wrong"], answer["added_words"]) == (False, [])
 
 
 async def test_whoever_is_indexing_hears_of_it_at_once(start_page: StartPage) -> None:

@@ -121,8 +121,8 @@ async def test_nobody_starts_it_without_signing_in(start_page: StartPage) -> Non
 
 
 async def test_the_api_tells_and_starts_the_same(page: Page) -> None:
-    told = (await page.json("/api/status"))["caption_models"]
-    assert told == {"current": CURRENT, "own": 1, "others": {"test-1": 12}, "by_others": 12, "queued": 0}
+    answer = (await page.json("/api/status"))["caption_models"]
+    assert answer == {"current": CURRENT, "own": 1, "others": {"test-1": 12}, "by_others": 12, "queued": 0}
     async with page.post("/api/status/captions") as response:
         assert await response.json() == {"captions": 12, "corrections": 0}
     assert (await page.json("/api/status"))["caption_models"]["queued"] == queued(page) == 12

@@ -73,12 +73,12 @@ async def test_a_search_for_what_one_of_them_has_finds_that_one(start_page: Star
 
 async def test_the_api_tells_and_unfolds(start_page: StartPage) -> None:
     page = await start_page([*STACK, *many(5)])
-    told = await page.json("/api/search?q=snow+camera:canon")
-    assert (told["total"], told["folded"], len(told["hits"])) == (3, 2, 1)
-    assert {hit["id"]: hit["similar"] for hit in told["hits"]}[content_key(EDITED)] == 2
+    answer = await page.json("/api/search?q=snow+camera:canon")
+    assert (answer["total"], answer["folded"], len(answer["hits"])) == (3, 2, 1)
+    assert {hit["id"]: hit["similar"] for hit in answer["hits"]}[content_key(EDITED)] == 2
     for each in ("/api/search?q=snow+camera:canon&similar=all", "/api/search?q=snow+camera:canon+similar:all"):
-        told = await page.json(each)
-        assert (told["total"], told["folded"], len(told["hits"])) == (3, 0, 3)
+        answer = await page.json(each)
+        assert (answer["total"], answer["folded"], len(answer["hits"])) == (3, 0, 3)
     assert (await page.json(f"/api/photos/{content_key(RAW)}"))["similar"] == 2
     assert "similar is all" in (await page.json("/api/search?similar=none", status=400))["error"]["message"]
     wrong = (await page.json("/api/search?q=similar:none", status=400))["error"]

@@ -76,8 +76,8 @@ async def test_the_api_gives_each_word_its_probability(shown: Page) -> None:
 async def test_a_mark_takes_the_words_along_and_nothing_can_t_be_marked(shown: Page) -> None:
     for photo, wrong in ((UNWRITTEN, True), (BLACK, False)):
         async with shown.put(f"/api/photos/{content_key(photo.name)}/wrong") as response:
-            told = await response.json()
-        assert (told["wrong"], told["words"]) == (wrong, [])
+            answer = await response.json()
+        assert (answer["wrong"], answer["words"]) == (wrong, [])
 
 
 async def test_a_sure_sentence_is_found_first_and_an_empty_one_never(shown: Page) -> None:
@@ -102,8 +102,8 @@ async def test_the_status_counts_captions_that_are_in_no_file_by_their_reasons(s
     german = await page.text("/status", headers={"Accept-Language": "de"})
     assert "In keiner Datei" in german
     assert "das Modell ist sich nicht sicher" in german
-    told = {one["reason"]: one["photos"] for one in (await page.json("/api/status"))["unwritten"]}
-    assert told == {str(CAPTIONS_OFF): 3, str(odd.reason): 1, "": 1, str(UNSURE): 1}
+    answer = {one["reason"]: one["photos"] for one in (await page.json("/api/status"))["unwritten"]}
+    assert answer == {str(CAPTIONS_OFF): 3, str(odd.reason): 1, "": 1, str(UNSURE): 1}
 
 
 async def test_where_every_caption_is_in_its_file_the_status_says_nothing_of_it(start_page: StartPage) -> None:

@@ -22,8 +22,8 @@ async def places(start_page: StartPage) -> Page:
 
 
 def meant(text: str) -> list[tuple[str, str, list[str]]]:
-    told = place_hints(Search(text, None, 1, 0))
-    return [(one.place, one.radius, [link.text for link in one.others]) for one in told]
+    hints = place_hints(Search(text, None, 1, 0))
+    return [(one.place, one.radius, [link.text for link in one.others]) for one in hints]
 
 
 @pytest.mark.slow

@@ -90,8 +90,8 @@ def test_what_stands_behind_the_cursor_stays() -> None:
 
 
 def test_one_thing_is_offered_once() -> None:
-    told = [text.lower() for text, _, _ in suggested("be")]
-    assert told == ["ben", "beach", "bear", "before:"]
+    texts = [text.lower() for text, _, _ in suggested("be")]
+    assert texts == ["ben", "beach", "bear", "before:"]
     assert len(suggested("a")) <= MAX_SUGGESTIONS
 
 
@@ -131,8 +131,8 @@ async def test_a_suggestion_is_never_too_long_to_be_searched(page: Page) -> None
 
 async def test_hostile_names_are_suggested_as_text(start_page: StartPage) -> None:
     page = await start_page([titled(MadePhoto("a.jpg"), people=(SCRIPT, 'Al"ice'))])
-    told = (await page.json("/api/suggest?q=person:"))["suggestions"]
-    for one in told:
+    answer = (await page.json("/api/suggest?q=person:"))["suggestions"]
+    for one in answer:
         assert (await page.json("/api/search", params={"q": one["query"]}))["total"] == 1
 
 

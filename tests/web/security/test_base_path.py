@@ -171,9 +171,9 @@ async def test_redirects_and_cookies_stay_below_the_path(proxied: Proxied) -> No
 async def test_manifest_api_and_scripts_know_the_path(proxied: Proxied) -> None:
     prefix = proxied.prefix
     async with proxied.get(f"{prefix}/manifest.webmanifest") as response:
-        told = await response.json(content_type=None)
-    assert (told["id"], told["start_url"], told["scope"]) == (f"{prefix}/",) * 3
-    assert all(icon["src"].startswith(f"{prefix}/static/") for icon in told["icons"])
+        answer = await response.json(content_type=None)
+    assert (answer["id"], answer["start_url"], answer["scope"]) == (f"{prefix}/",) * 3
+    assert all(icon["src"].startswith(f"{prefix}/static/") for icon in answer["icons"])
     await sign_in(proxied)
     async with proxied.get(f"{prefix}/api/search?q=photo&limit=1") as response:
         (hit,) = (await response.json())["hits"]
@@ -222,8 +222,8 @@ async def test_a_hostile_path_is_refused(start_page: StartPage, prefix: str) -> 
     body = await page.text("/", status=400, headers={**headers, "Accept": "text/html"})
     assert "X-Forwarded-Prefix" in body
     assert prefix == "photos" or prefix not in body
-    told = await page.json("/api/status", status=400, headers=headers)
-    assert "X-Forwarded-Prefix" in told["error"]["message"]
+    answer = await page.json("/api/status", status=400, headers=headers)
+    assert "X-Forwarded-Prefix" in answer["error"]["message"]
     with pytest.raises(SettingsError, match="base_path"):
         load_settings(environment={"RECOLLECT_BASE_PATH": prefix, "XDG_CONFIG_HOME": "/nowhere"})
 
@@ -235,9 +235,9 @@ async def test_two_paths_are_refused(start_page: StartPage) -> None:
         assert response.status == 400
 
 
-@pytest.mark.parametrize("told", [{}, {"trusted_proxies": "192.0.2.1"}])
-async def test_the_header_of_anybody_else_is_only_text(start_page: StartPage, told: dict[str, str]) -> None:
-    page = await start_page(list(many(1)), **told)
+@pytest.mark.parametrize("changes", [{}, {"trusted_proxies": "192.0.2.1"}])
+async def test_the_header_of_anybody_else_is_only_text(start_page: StartPage, changes: dict[str, str]) -> None:
+    page = await start_page(list(many(1)), **changes)
     for prefix in ("/photos", "//evil.example"):
         body = await page.text("/", headers={"X-Forwarded-Prefix": prefix})
         assert 'data-base=""' in body
@@ -263,12 +263,12 @@ def test_a_path_that_could_be_taken_for_another_is_refused(value: str) -> None:
 
 def test_the_setting_is_read_from_file_environment_and_flags(tmp_path: Path) -> None:
     (tmp_path / "recollect.toml").write_text('base_path = "/a"\n')
-    told = load_settings(config=tmp_path / "recollect.toml", environment={})
-    assert told.base_path == "/a"
-    told = load_settings(config=tmp_path / "recollect.toml", environment={"RECOLLECT_BASE_PATH": "/b"})
-    assert told.base_path == "/b"
-    told = load_settings(environment={"XDG_CONFIG_HOME": "/nowhere"}, flags={"base_path": "/c/d/"})
-    assert told.base_path == "/c/d/"
+    loaded = load_settings(config=tmp_path / "recollect.toml", environment={})
+    assert loaded.base_path == "/a"
+    loaded = load_settings(config=tmp_path / "recollect.toml", environment={"RECOLLECT_BASE_PATH": "/b"})
+    assert loaded.base_path == "/b"
+    loaded = load_settings(environment={"XDG_CONFIG_HOME": "/nowhere"}, flags={"base_path": "/c/d/"})
+    assert loaded.base_path == "/c/d/"
 
 
 def _addresses_in_scripts() -> Iterator[str]:

@@ -145,9 +145,9 @@ async def test_a_login_through_a_proxy_that_changes_the_name_says_what_to_set(st
         assert "RECOLLECT_HOSTS=photos.home)" in body
         assert "sent from another site." not in body
         async with post("/api/status/retry", json={}, headers=ORIGIN) as response:
-            told = (await response.json())["error"]
-            assert response.status == told["status"] == 403
-            assert "RECOLLECT_HOSTS=photos.home" in told["message"]
+            answer = (await response.json())["error"]
+            assert response.status == answer["status"] == 403
+            assert "RECOLLECT_HOSTS=photos.home" in answer["message"]
         german = {**ORIGIN, "Accept-Language": "de"}
         async with post("/logout", headers=german) as response:
             assert response.status == 403
