@@ -18,8 +18,8 @@
     words:"last summer"
         No filter of a `Query`: these words, which are read as no time.
 
-`checked` turns what a person typed into the canonical value that a `Filter` carries, or raises `FilterError`; the
-functions below it read canonical values for the backends.
+`canonical_value` turns what a person typed into the canonical value that a `Filter` carries, or raises `FilterError`;
+the functions below it read canonical values for the backends.
 """
 
 from __future__ import annotations

@@ -54,9 +54,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
-    """Starts the page over the given photos, with other rooms `behind` it and `changes` to the settings."""
+    """Starts the page over the given photos, `behind` replaces its own stores, `changes` the settings."""
     pages: list[Page] = []
-    with ExitStack() as rooms:
+    with ExitStack() as stack:
 
         async def start(
             photos: Sequence[MadePhoto] = (),
@@ -68,7 +68,7 @@ async def start_page(settings: Settings) -> AsyncIterator[StartPage]:
             **changes: Any,
         ) -> Page:
             changed = replace(settings, **changes)
-            storage = rooms.enter_context(made_library(changed, photos))
+            storage = stack.enter_context(made_library(changed, photos))
             inner: dict[str, Any] = {
                 "catalogue": storage.catalogue,
                 "thumbnails": storage.thumbnails,

@@ -76,7 +76,7 @@ def content_key(name: str) -> str:
 
 @contextmanager
 def made_library(settings: Settings, photos: Sequence[MadePhoto]) -> Iterator[Storage]:
-    """The rooms that `make_app` is given, filled with `photos`; files are written below the first root."""
+    """The stores that `make_app` is given, filled with `photos`; files are written below the first root."""
     with open_storage(settings) as storage:
         add_photos(storage, settings, photos)
         yield storage

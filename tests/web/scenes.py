@@ -37,7 +37,7 @@ STUCK = replace(BUSY, problems=("the library /Pictures is empty, where it was no
 
 
 class Down:
-    """A room behind the page none of whose questions is answered."""
+    """A store of the page that answers nothing."""
 
     name = "meilisearch"
 
@@ -144,10 +144,10 @@ async def household(name: str, directory: Path, **changes: Any) -> AsyncIterator
             make_troubled(storage, settings.photos[0])
         if name == "people":
             meet(storage, {"Ben": "Ben " + "with a long name " * 5})
-        rooms: dict[str, Any] = {kind: getattr(storage, kind) for kind in ("catalogue", "thumbnails", "search")}
+        stores: dict[str, Any] = {kind: getattr(storage, kind) for kind in ("catalogue", "thumbnails", "search")}
         if plan.search_is_down:
-            rooms["search"] = Down()
-        async with TestServer(make_app(settings, **rooms, progress=lambda: plan.progress)) as server:
+            stores["search"] = Down()
+        async with TestServer(make_app(settings, **stores, progress=lambda: plan.progress)) as server:
             yield server, storage
 
 

@@ -27,14 +27,14 @@ Serve = Callable[..., Awaitable["Served"]]
 
 
 class Gated:
-    """A room behind the page whose `slow` method waits until the gate opens, and tells what it was asked."""
+    """A store of the page whose `slow` method waits until the gate opens; records what it was asked."""
 
-    def __init__(self, room: Any, slow: str) -> None:
-        self._room, self._slow = room, slow
+    def __init__(self, store: Any, slow: str) -> None:
+        self._store, self._slow = store, slow
         self.gate, self.asked = threading.Event(), list[Any]()
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._room, name)
+        method = getattr(self._store, name)
         return method if name != self._slow else lambda *args, **more: self._wait(method, *args, **more)
 
     def _wait(self, method: Callable[..., Any], *args: Any, **more: Any) -> Any:
@@ -50,7 +50,7 @@ class Served:
     app: web.Application
     address: str
     storage: Storage
-    rooms: dict[str, Any]
+    stores: dict[str, Any]
     woken: list[None]
     browser: ClientSession
 
@@ -91,12 +91,12 @@ async def serving(
     behind: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Served]:
-    """`behind` names rooms and those of their methods that wait."""
+    """`behind` names stores and those of their methods that wait."""
     settings = replace(settings, port=0, **changes)
     with made_library(settings, photos) as storage:
-        rooms: dict[str, Any] = {name: getattr(storage, name) for name in ("catalogue", "thumbnails", "search")}
-        rooms |= {name: Gated(rooms[name], slow) for name, slow in (behind or {}).items()}
+        stores: dict[str, Any] = {name: getattr(storage, name) for name in ("catalogue", "thumbnails", "search")}
+        stores |= {name: Gated(stores[name], slow) for name, slow in (behind or {}).items()}
         woken: list[None] = []
-        app = make_app(settings, **rooms, progress=lambda: IDLE, wake=lambda: woken.append(None), body_s=body_s)
+        app = make_app(settings, **stores, progress=lambda: IDLE, wake=lambda: woken.append(None), body_s=body_s)
         async with listening(app, settings, limits) as address, ClientSession() as browser:
-            yield Served(app, address, storage, rooms, woken, browser)
+            yield Served(app, address, storage, stores, woken, browser)

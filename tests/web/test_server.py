@@ -40,7 +40,7 @@ async def test_a_port_that_is_taken_is_about_the_set_up(serve: Serve, settings: 
     served = await serve(LONG)
     changed = replace(settings, port=served.port)
     with pytest.raises(SetupError, match="can't be served"):
-        async with listening(make_app(changed, **served.rooms, progress=lambda: IDLE), changed):
+        async with listening(make_app(changed, **served.stores, progress=lambda: IDLE), changed):
             raise AssertionError("nobody listens twice")
 
 
@@ -143,7 +143,7 @@ async def test_a_thousand_requests_sent_ahead_are_answered_in_order(serve: Serve
 
 async def test_what_nobody_waits_for_any_more_is_not_searched(serve: Serve) -> None:
     served = await serve(LONG, *many(3), behind={"search": "search"})
-    gated = served.rooms["search"]
+    gated = served.stores["search"]
     visitors = []
     for word in ("one", "two", "three", "four"):
         _, writer = await served.connection()

@@ -106,14 +106,14 @@ async def test_scrolling_goes_on_when_the_server_is_back(visit: Visit, relay: Re
 class Weather:
     """A search that can be down."""
 
-    def __init__(self, room: Any) -> None:
-        self._room = room
+    def __init__(self, store: Any) -> None:
+        self._store = store
         self.down = False
 
     def __getattr__(self, name: str) -> Any:
         if self.down:
             raise SearchError("nobody answers at http://127.0.0.1:7700", hint="is Meilisearch running?")
-        return getattr(self._room, name)
+        return getattr(self._store, name)
 
 
 async def test_a_search_that_is_down_is_said_and_its_return_noticed(visit: Visit, tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ async def test_a_search_that_is_down_is_said_and_its_return_noticed(visit: Visit
     settings = Settings(photos=(tmp_path / "Pictures",), data_dir=tmp_path / "data", grid_px=96, screen_px=512)
     with made_library(settings, list(many(8))) as storage:
         weather = Weather(storage.search)
-        rooms: dict[str, Any] = {"catalogue": storage.catalogue, "thumbnails": storage.thumbnails, "search": weather}
-        async with TestServer(make_app(settings, **rooms, progress=lambda: IDLE)) as server:
+        stores: dict[str, Any] = {"catalogue": storage.catalogue, "thumbnails": storage.thumbnails, "search": weather}
+        async with TestServer(make_app(settings, **stores, progress=lambda: IDLE)) as server:
             visit.address = f"http://127.0.0.1:{server.port}"
             weather.down = True
             tab = await visit.go("/?q=snow")

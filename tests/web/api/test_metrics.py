@@ -69,7 +69,7 @@ async def test_searches_are_timed_and_answers_counted(page: Page) -> None:
 
 
 class Broken:
-    """A room that does not answer."""
+    """A store that does not answer."""
 
     name = "meilisearch"
 

@@ -30,22 +30,22 @@ WITHOUT_SCRIPT = {**DESKTOP, "java_script_enabled": False}
 
 
 @pytest.fixture(scope="module")
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestServer, Storage]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestServer, Storage]]:
     with application(tmp_path_factory.mktemp("corrected"), [MadePhoto(NAME, MODEL_S), *many(3)]) as (app, _, storage):
         yield TestServer(app), storage
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(rooms: tuple[TestServer, Storage]) -> AsyncIterator[TestServer]:
-    async with rooms[0]:
-        yield rooms[0]
+async def server(served: tuple[TestServer, Storage]) -> AsyncIterator[TestServer]:
+    async with served[0]:
+        yield served[0]
 
 
 @pytest.fixture(autouse=True)
-def as_it_was(rooms: tuple[TestServer, Storage]) -> Iterator[None]:
+def as_it_was(served: tuple[TestServer, Storage]) -> Iterator[None]:
     yield
-    rooms[1].catalogue.corrections.withdraw(content_key(NAME))
-    work_off(rooms[1])
+    served[1].catalogue.corrections.withdraw(content_key(NAME))
+    work_off(served[1])
 
 
 def work_off(storage: Storage, place: CaptionPlace = CaptionPlace.EXIF) -> None:
@@ -62,7 +62,7 @@ def somebody_indexing(directory: Path) -> Iterator[None]:
         yield
 
 
-async def test_typing_a_correction_without_leaving_the_page(visit: Visit, rooms: tuple[TestServer, Storage]) -> None:
+async def test_typing_a_correction_without_leaving_the_page(visit: Visit, served: tuple[TestServer, Storage]) -> None:
     tab = await visit.go(PAGE)
     await tab.locator(".correct summary").click()
     await expect(tab.locator("#words")).to_be_focused()
@@ -81,13 +81,13 @@ async def test_typing_a_correction_without_leaving_the_page(visit: Visit, rooms:
     await tab.reload()
     await expect(tab.locator("h1.caption")).to_have_text(OMA)
     await expect(tab.locator(".about")).to_contain_text(f"The model would say: {MODEL_S}")
-    photo = rooms[1].catalogue.photo(content_key(NAME))
+    photo = served[1].catalogue.photo(content_key(NAME))
     assert photo is not None
     assert photo.correction == OMA
 
 
-async def test_the_page_follows_the_words_into_the_file(visit: Visit, rooms: tuple[TestServer, Storage]) -> None:
-    storage = rooms[1]
+async def test_the_page_follows_the_words_into_the_file(visit: Visit, served: tuple[TestServer, Storage]) -> None:
+    storage = served[1]
     with somebody_indexing(storage.catalogue._database.path.parent):
         tab = await visit.go(PAGE)
         await tab.locator(".correct summary").click()
@@ -101,8 +101,8 @@ async def test_the_page_follows_the_words_into_the_file(visit: Visit, rooms: tup
         worker.join()
 
 
-async def test_taking_back(visit: Visit, rooms: tuple[TestServer, Storage]) -> None:
-    rooms[1].catalogue.corrections.correct(content_key(NAME), OMA)
+async def test_taking_back(visit: Visit, served: tuple[TestServer, Storage]) -> None:
+    served[1].catalogue.corrections.correct(content_key(NAME), OMA)
     tab = await visit.go(PAGE)
     await tab.locator(".correct summary").click()
     await tab.locator("#words").fill("")
@@ -189,8 +189,8 @@ async def test_keys_write_and_do_not_leaf(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True)
-async def test_on_a_telephone_nothing_sticks_out(visit: Visit, rooms: tuple[TestServer, Storage]) -> None:
-    rooms[1].catalogue.corrections.correct(content_key(NAME), "W" * 2000)
+async def test_on_a_telephone_nothing_sticks_out(visit: Visit, served: tuple[TestServer, Storage]) -> None:
+    served[1].catalogue.corrections.correct(content_key(NAME), "W" * 2000)
     tab = await visit.go(PAGE)
     await tab.locator(".correct summary").tap()
     await expect(tab.locator("#words")).to_be_visible()

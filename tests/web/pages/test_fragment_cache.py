@@ -77,7 +77,7 @@ def test_nothing_of_another_edition_language_form_or_day_is_given() -> None:
 
 async def test_what_was_asked_before_is_not_searched_again(serve: Serve) -> None:
     served = await serve(ROOMY, *many(3), behind={"search": "search"})
-    gated = served.rooms["search"]
+    gated = served.stores["search"]
     gated.gate.set()
     bodies = set()
     for _ in range(3):
@@ -176,7 +176,7 @@ async def test_a_wrong_filter_and_a_search_that_finds_nothing_are_not_kept(start
 
 async def test_who_leaves_in_the_middle_of_a_search_is_not_read_photos_for(serve: Serve) -> None:
     served = await serve(ROOMY, *many(3), behind={"search": "search", "catalogue": "summaries"})
-    searching, reading = served.rooms["search"], served.rooms["catalogue"]
+    searching, reading = served.stores["search"], served.stores["catalogue"]
     reading.gate.set()
     _, writer = await served.connection()
     writer.write(b"GET /?part=results HTTP/1.1\r\nHost: localhost\r\n\r\n")  # for all three photos
@@ -199,7 +199,7 @@ async def test_who_leaves_in_the_middle_of_a_search_is_not_read_photos_for(serve
 
 async def test_what_several_ask_at_once_is_made_once_for_those_who_stay(serve: Serve) -> None:
     served = await serve(ROOMY, *many(3), behind={"search": "search"})
-    gated = served.rooms["search"]
+    gated = served.stores["search"]
     visitors = [await served.connection() for _ in range(4)]
     for _, writer in visitors:
         writer.write(b"GET /?q=dog&part=results HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -220,7 +220,7 @@ async def test_what_several_ask_at_once_is_made_once_for_those_who_stay(serve: S
 
 async def test_who_comes_when_the_last_one_has_left_is_answered(serve: Serve) -> None:
     served = await serve(ROOMY, *many(3), behind={"search": "search"})
-    gated = served.rooms["search"]
+    gated = served.stores["search"]
     for number in range(5):
         _, writer = await served.connection()
         writer.write(b"GET /?q=dog&part=results HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -37,22 +37,22 @@ AT_REST = "document.getAnimations().every((animation) => animation.playState !==
 
 
 @pytest.fixture(scope="module")
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestServer, Storage, Path]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestServer, Storage, Path]]:
     photos = [MadePhoto(NAME, "a boat on a river", tags=(("boat", 0.9),), metadata=LARGE), MadePhoto(SMALL, "a boat")]
     with application(tmp_path_factory.mktemp("closely"), [*photos, *many(3)]) as (app, settings, storage):
         yield TestServer(app), storage, settings.photos[0]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(rooms: tuple[TestServer, Storage, Path]) -> AsyncIterator[TestServer]:
-    async with rooms[0]:
-        yield rooms[0]
+async def server(served: tuple[TestServer, Storage, Path]) -> AsyncIterator[TestServer]:
+    async with served[0]:
+        yield served[0]
 
 
 @pytest.fixture(autouse=True)
-def as_it_was(rooms: tuple[TestServer, Storage, Path]) -> Iterator[None]:
+def as_it_was(served: tuple[TestServer, Storage, Path]) -> Iterator[None]:
     yield
-    catalogue = rooms[1].catalogue
+    catalogue = served[1].catalogue
     catalogue.feedback.unmark_wrong(KEY)
     photo = catalogue.photo(KEY)
     assert photo is not None
@@ -285,7 +285,7 @@ async def test_two_taps_enlarge_and_one_does_nothing(visit: Visit) -> None:
 
 
 async def test_marking_as_wrong_and_back_without_leaving_the_page(
-    visit: Visit, rooms: tuple[TestServer, Storage, Path]
+    visit: Visit, served: tuple[TestServer, Storage, Path]
 ) -> None:
     tab = await opened(visit)
     await tab.evaluate("window.stayed = true")
@@ -338,9 +338,9 @@ async def test_without_the_script_they_are_forms_and_the_picture_is_a_link(visit
 
 @pytest.mark.parametrize("visit", [DESKTOP, PHONE], indirect=True)
 async def test_hostile_words_are_words_and_stick_out_nowhere(
-    visit: Visit, rooms: tuple[TestServer, Storage, Path]
+    visit: Visit, served: tuple[TestServer, Storage, Path]
 ) -> None:
-    rooms[1].catalogue.feedback.change_words(KEY, add=(SCRIPT, BREAKOUT, "W" * 100, "סבתא"))
+    served[1].catalogue.feedback.change_words(KEY, add=(SCRIPT, BREAKOUT, "W" * 100, "סבתא"))
     tab = await opened(visit)
     await expect(tab.locator(".added")).to_contain_text(SCRIPT)
     assert await tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
@@ -349,9 +349,9 @@ async def test_hostile_words_are_words_and_stick_out_nowhere(
 
 
 async def test_what_was_set_aside_is_tried_again_from_the_status_page(
-    visit: Visit, rooms: tuple[TestServer, Storage, Path]
+    visit: Visit, served: tuple[TestServer, Storage, Path]
 ) -> None:
-    _, storage, root = rooms
+    _, storage, root = served
     (root / "broken.jpg").write_bytes(b"no picture")
     note_one(storage.catalogue, FoundFile(root, root / "broken.jpg", stamp_of((root / "broken.jpg").stat())))
     for job in storage.catalogue.queue.claim(9):
