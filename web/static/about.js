@@ -1,4 +1,4 @@
-// The forms of a photo's page, without leaving it: correct the caption, mark it as wrong, add words.
+// Sends the forms of a photo's page without loading another page: correct the caption, mark it as wrong, add words.
 
 import { $, $$, base, fetchPart, filled, partOf, texts } from "./page.js";
 
@@ -36,7 +36,7 @@ function showUnsaved(form, why) {
   else form.append(warning);
 }
 
-// For those who hear the page: the focus alone does not tell that anything was kept.
+// For screen readers: the focus alone does not say that anything was saved.
 function announceCaption(first = "") {
   const words = $(".byline").textContent.replace(/\s+/g, " ").trim();
   if (first || !$("#announcement").textContent.endsWith(words)) $("#announcement").textContent = `${first} ${words}`.trim();
@@ -49,7 +49,7 @@ function replaceAbout(root) {
   return true;
 }
 
-// Another part of the page has changed what is said of the photo.
+// Another part of the page has changed the photo's texts.
 export async function refreshAbout() {
   if (isEditing()) return;
   const html = await fetchPart(partOf(location.href, "about"));
@@ -74,7 +74,7 @@ async function pollCaption() {
       if (!$(".about [data-pending]")) announceCaption();
     }
   } catch {
-    // The next look is in a moment.
+    // The next poll follows.
   }
   pollSoon();
 }
@@ -86,7 +86,7 @@ function onKeydown(event) {
   event.target.form.requestSubmit($("button", event.target.form));
 }
 
-// At the click, and not at the toggle event a moment later: what a quick hand types in between would be lost.
+// At the click, not at the toggle event that follows: letters typed in between would be lost.
 function onClick(event) {
   const correct = event.target.closest(".correct summary")?.parentElement;
   if (!correct || correct.open) return;

@@ -2,19 +2,19 @@
 
 import { $, $$, fetchPart, partOf } from "./page.js";
 
-const MOST_PAGES = 40; // come back at once; those before them are loaded when somebody scrolls up
+const MOST_PAGES = 40; // are restored at once; those before them are loaded on scrolling up
 const AHEAD = "1600px";
 const RETRY_MS = 3000;
-const SETTLE_MS = 500; // of scrolling: then the place is remembered, as a reload leaves no time for it
+const SETTLE_MS = 500; // without scrolling: then the place is saved, as a reload leaves no time for it
 
-let first = 1; // of the pages that stand here
+let first = 1; // of the pages in the grid
 let last = 1;
 let earlierUrl = ""; // the address of the page before the first one
 let observer = null;
-let generation = 0; // how often the grid was put anew: what was asked for an older one is dropped
-let asking = new AbortController(); // for this grid
+let generation = 0; // counts renderings of the grid: answers for an older one are dropped
+let asking = new AbortController(); // of this grid's requests
 
-// Another grid is on its way: of this one nothing more is asked.
+// Another grid is being loaded: cancels the requests of this one.
 export function leaveEnds() {
   observer?.disconnect();
   generation += 1;
@@ -22,7 +22,7 @@ export function leaveEnds() {
   asking = new AbortController();
 }
 
-// After so many milliseconds, as a letter may follow that makes other pages of them.
+// After so many milliseconds, as another letter typed would replace the pages.
 export function watchEnds(after = 0) {
   leaveEnds();
   [first, last] = pagesShown();
@@ -33,7 +33,7 @@ export function watchEnds(after = 0) {
   setTimeout(() => current === generation && observe(), after);
 }
 
-// As the server has put them, which is one page from the address where the script asked for nothing else.
+// The pages that the server has rendered: one, that of the address, unless the script asked for others.
 function pagesShown() {
   const { first = 0, pages = 0 } = $("#grid")?.dataset ?? {};
   return [Number(first) || 1, (Number(first) || 1) + (Number(pages) || 1) - 1];
@@ -84,7 +84,7 @@ function keepFirstLine(grid) {
 }
 
 async function loadMore(more) {
-  const isRest = "rest" in more.dataset; // of the page that stands here already
+  const isRest = "rest" in more.dataset; // the rest of a page that is here in part
   const tiles = await tilesOf($("a", more).href, isRest ? "rest" : "tiles");
   if (!tiles) return;
   more.previousElementSibling?.matches(".fill") && more.previousElementSibling.remove();
@@ -94,7 +94,7 @@ async function loadMore(more) {
   remember();
 }
 
-// What is looked at stays where it is: the page grows above it.
+// Keeps the scroll position while pages are added above.
 async function loadEarlier(grid) {
   const tiles = await tilesOf(earlierUrl, "tiles", { page: first - 1 });
   if (!tiles) return;
@@ -115,7 +115,7 @@ function remember(place = {}) {
   history.replaceState({ ...history.state, first, pages: last - first + 1, ...place }, "");
 }
 
-// They stand in rows, one below the other: a search in halves looks at a dozen of thousands.
+// Tiles are in rows, one below the other: a binary search looks at a dozen of thousands.
 function firstVisible(tiles) {
   let [above, below] = [0, tiles.length];
   while (above < below) {
@@ -135,12 +135,12 @@ export function rememberPlace() {
   const tiles = $$("#grid .tile");
   const at = firstVisible(tiles);
   const focused = document.activeElement?.closest?.("#grid .tile");
-  // Rows may break elsewhere when the pages around come back, so the photo that was opened is what keeps its place.
+  // Rows may break elsewhere when the pages around are restored, so the position of the opened photo is kept.
   const kept = focused && isInView(focused) ? focused : tiles[at];
   remember({ scroll: scrollY, tile: kept?.id, top: kept?.getBoundingClientRect().top, part: at / tiles.length, focused: focused?.id });
 }
 
-// Which pages bring a place back: all that stood there, or, of many, those around it.
+// Which pages are loaded to restore a place: all that were there, or, of many, those around it.
 export function pagesAround(state) {
   if (!(state?.pages > 1)) return {};
   const most = Math.min(state.pages, MOST_PAGES);

@@ -16,7 +16,7 @@ async function onToggle(event) {
   if (faces) return remove();
   try {
     place(new DOMParser().parseFromString(await fetchPart(partOf(link.href, "faces")), "text/html"));
-    if (!event.detail) $(".face summary", faces)?.focus(); // by the keyboard: the boxes stand before the link
+    if (!event.detail) $(".face summary", faces)?.focus(); // by the keyboard: the boxes come before the link
   } catch {
     $("#announcement").textContent = link.textContent = link.dataset.failed;
   }
@@ -60,7 +60,7 @@ function fit() {
   for (const [side, px] of Object.entries(box)) faces.style[side] = `${px}px`;
 }
 
-// At the click, and not at the toggle event a moment later: what a quick hand types in between would be lost.
+// At the click, not at the toggle event that follows: letters typed in between would be lost.
 function onClick(event) {
   const details = event.target.closest("summary")?.parentElement;
   if (!details || details.open) return;
@@ -69,7 +69,7 @@ function onClick(event) {
   placeForm(details);
 }
 
-// The form stands where there is room, and the name can be typed at once.
+// Places the form where it fits, and focuses the name.
 function placeForm(details) {
   const form = $("form", details);
   const room = frame.getBoundingClientRect();

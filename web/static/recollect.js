@@ -12,9 +12,9 @@ let sequence = 0;
 let running = null;
 
 const QUIET_MS = 250; // what is not seen yet, facets and the next page, is asked for when the typing pauses
-const ANNOUNCE_MS = 700; // who hears the page is told what was found when the typing pauses, and not with every letter
-const RETRY_MS = 3000; // where nobody answered, or only that search is away
-const STEP_MS = 1500; // a pause this long makes a step for the back button
+const ANNOUNCE_MS = 700; // a screen reader is told what was found when the typing pauses, not with every letter
+const RETRY_MS = 3000; // where the server did not answer, or said that search is not available
+const STEP_MS = 1500; // a pause this long adds an entry to the history
 
 let lastInput = -Infinity;
 let facetTimer = 0;
@@ -25,14 +25,14 @@ async function show(url, { place = null, filters = QUIET_MS, typed = false } = {
   const current = ++sequence;
   running?.abort();
   running = new AbortController();
-  clearTimeout(facetTimer); // what it would ask about is no longer searched for
+  clearTimeout(facetTimer); // its query is not the current one any more
   leaveEnds();
   const results = $("#results");
   results.classList.add("stale");
   try {
     const html = await fetchPart(partOf(url, typed ? "beginning" : "results", pagesAround(place)), running.signal);
     if (current !== sequence) return;
-    const wasFocused = results.contains(document.activeElement); // quick hands are there before the answer
+    const wasFocused = results.contains(document.activeElement); // the answer may come after the focus moved there
     setHtml(results, html);
     watchEnds(filters);
     backToPlace(place);
@@ -47,7 +47,7 @@ async function show(url, { place = null, filters = QUIET_MS, typed = false } = {
   }
 }
 
-// Where nothing was found: what nearly is. The rest of the photos is asked for where scrolling asks for more.
+// Where nothing was found, near misses are loaded. The rest of the photos is loaded on scrolling.
 async function showAll(url, current) {
   if (!$("#results [data-unfinished]")) return;
   try {
@@ -64,7 +64,7 @@ async function showFilters(url, current) {
     if (current !== sequence) return;
     const open = $("details[open]", $("#filters"))?.dataset.name;
     const focused = $("#filters").contains(document.activeElement) && document.activeElement.closest("details")?.dataset.name;
-    if (open && focused) return; // not under someone's fingers
+    if (open && focused) return; // not while it is being used
     setHtml($("#filters"), html);
     if (open) $(`#filters details[data-name="${open}"]`)?.setAttribute("open", "");
     if (focused) ($(`#filters details[data-name="${focused}"] summary`) ?? $("#q")).focus({ preventScroll: true });
@@ -263,7 +263,7 @@ function viewPhoto() {
 function listenForSwipes() {
   let from = null;
   document.addEventListener("touchstart", (event) => {
-    // While one page dissolves into the next, touches meet the root element.
+    // During a view transition touches go to the root element.
     const onPicture = event.target === document.documentElement || event.target.closest(".stage");
     from = onPicture && event.touches.length === 1 ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
   }, { passive: true });
@@ -285,7 +285,7 @@ async function pollProgress() {
       if (page.contains("status-page")) await updateStatus();
       else await updatePill();
     } catch {
-      // The next look is in a moment; results say by themselves when nobody answers.
+      // The next poll follows; the results show an error of their own.
     }
   }
   setTimeout(pollProgress, POLL_MS);
@@ -293,7 +293,7 @@ async function pollProgress() {
 
 async function updateStatus() {
   const html = await fetchPart(partOf(location.href, "status"));
-  if (!$("#status").contains(document.activeElement)) setHtml($("#status"), html); // not under someone's fingers
+  if (!$("#status").contains(document.activeElement)) setHtml($("#status"), html); // not while it is being used
 }
 
 async function updatePill() {
@@ -302,7 +302,7 @@ async function updatePill() {
   template.innerHTML = html;
   const pill = $("#progress", template.content);
   $("#progress").replaceWith(pill);
-  // Whoever waits for the first photos gets them; whoever looks at photos is not disturbed.
+  // Loads photos only into an empty page: a grid that is being looked at is not changed.
   if (Number(pill.dataset.photos) && $("#results [data-waiting]")) show(location.href);
 }
 

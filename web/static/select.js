@@ -1,10 +1,11 @@
-// Several photos at once: a corner, a long press, space or x begins; shift and a click take all between. What is selected
-// stays through scrolling, a look at one photo and the next search, until it is cleared; each tab has its own.
+// Selects several photos: a click on the corner, a long press, space or x begins; shift and a click take all between.
+// The selection stays through scrolling, a look at one photo and the next search, until it is cleared; each tab has its
+// own.
 
 import { $, $$, base, page } from "./page.js";
 
 const STORED = "selected";
-const ACTIVE = "selecting"; // on a page of boxes, which is for who has no script
+const ACTIVE = "selecting"; // on the page with check boxes, which works without the script
 const CORNER_PX = 44;
 const PRESS_MS = 450;
 const MOVED_PX = 10;
@@ -171,7 +172,7 @@ function open(tile) {
   isOpening = false;
 }
 
-// Ten thousand photos are not to stand between the one that has the focus and the bar.
+// Moves the focus to the bar without passing the photos in between.
 function moveFocus(event, tile) {
   const to = tile && !event.shiftKey ? first() : event.shiftKey && event.target === first() && focusBefore?.isConnected ? focusBefore : null;
   to?.focus();
@@ -180,7 +181,7 @@ function moveFocus(event, tile) {
 
 const first = () => $("button:not(:disabled), a", bar);
 
-// ---------------------------------------------------------------- what becomes of them
+// ---------------------------------------------------------------- actions on the selection
 
 function onSubmit(event) {
   list.value = [...selected].join(" ");
@@ -209,7 +210,7 @@ async function copyCaptions() {
   }
 }
 
-// Told of the text before it is there: a browser forgets in a while that somebody pressed a button.
+// Takes a promise of the text: the browser's permission that a click gives soon ends.
 function clipboard(text) {
   if (!navigator.clipboard?.write) return null; // as in every page without TLS
   const item = new ClipboardItem({ "text/plain": text.then((found) => new Blob([found], { type: "text/plain" })) });

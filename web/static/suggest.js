@@ -5,7 +5,7 @@ import { $, base, texts } from "./page.js";
 
 const input = $("#q");
 const list = document.createElement("ul");
-let offers = []; // what stands in the list
+let offers = []; // the list's entries
 let offeredFor = ""; // for which text
 let active = -1;
 let running = null;
@@ -107,7 +107,7 @@ if (input) {
   input.addEventListener("compositionend", fetchSuggestions);
   input.addEventListener("keydown", onKeydown);
   input.addEventListener("blur", close);
-  // The cursor stays in the box, and a finger may push the row along.
+  // The cursor stays in the box, and the row can be scrolled by touch.
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => accept([...list.children].indexOf(event.target.closest("li"))));
 }

@@ -33,7 +33,7 @@ function setTabStop(bar) {
   for (const one of $$(".period", strip)) one.tabIndex = one === bar ? 0 : -1;
 }
 
-// As they stand on the screen, which is oldest first.
+// In their order on the screen, oldest first.
 function inOrder() {
   return $$(".period", strip).sort((one, other) => one.getBoundingClientRect().left - other.getBoundingClientRect().left);
 }

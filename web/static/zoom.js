@@ -11,7 +11,7 @@ const DRAG_PX = 4;
 const TAP_MS = 320;
 const TAP_PX = 40;
 const AFTER_TOUCH_MS = 700; // a browser says "click" up to so long after a touch
-const WHEEL_PAUSE_MS = 300; // the turn of the wheel that ended at the whole picture does not scroll the page as well
+const WHEEL_PAUSE_MS = 300; // a turn of the wheel that zoomed out to the whole picture does not scroll the page as well
 
 const frame = $("#frame");
 const picture = $(".picture", frame);
@@ -57,7 +57,7 @@ function draw({ smooth = false } = {}) {
   keepFocus();
 }
 
-// A button that has nothing more to do hands the focus on: the keyboard would begin at the top of the page again.
+// A button that gets disabled passes the focus on, which would otherwise go to the top of the page.
 function keepFocus() {
   const focused = document.activeElement;
   if (bar.contains(focused) && (focused.disabled || focused.hidden)) $("[data-zoom=in]:enabled, [data-zoom=out]:enabled", bar)?.focus();
@@ -122,7 +122,7 @@ function onClick(event) {
   const far = drag?.far;
   drag = null;
   if (far || event.detail > 1 || performance.now() - touchedAt < AFTER_TOUCH_MS) return;
-  toggle(event.detail ? event : {}); // a key clicks nowhere in particular
+  toggle(event.detail ? event : {}); // a click by a key has no position
 }
 
 // ---------------------------------------------------------------- fingers
@@ -194,7 +194,7 @@ const KEYS_WHEN_ZOOMED = {
   ArrowDown: () => pan(0, -ARROW_PX, { smooth: true }),
 };
 
-// Before the page's own keys: while the picture is close, arrows look around in it instead of leafing.
+// Before the page's own keys: while the picture is enlarged, arrows move it instead of opening other photos.
 function onKeydown(event) {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches?.("input, textarea")) return;
   if ($(".correct[open]") || document.activeElement?.closest?.(".grid")) return;
@@ -212,7 +212,7 @@ function onButton(event) {
   BUTTONS[button?.dataset.zoom]?.();
 }
 
-// Of the same shape, so nothing moves: it only becomes sharper.
+// It has the same shape, so nothing moves.
 function showOriginal() {
   const original = new Image();
   detail.disabled = true;
