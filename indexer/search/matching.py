@@ -113,11 +113,11 @@ class Matcher:
         """One group for each word that says something; with `correct_known`, words of the index are corrected too."""
         terms = terms_of(query)
         joined = self._join_neighbours(terms)
-        right = frozenset(query.meant)
+        meant = frozenset(query.meant)
         looks = looks_of_terms(terms)
         groups = []
         for place, term in enumerate(terms):
-            arguments = term, tuple(joined.get(place, ())), term.words[0] in right, correct_known
+            arguments = term, tuple(joined.get(place, ())), term.words[0] in meant, correct_known
             groups.append(self._source(arguments, partial(self._group, *arguments)))
         beside = len(looks) < len(terms)
         return [
@@ -147,7 +147,8 @@ class Matcher:
             return self._lookup.scores(found, np.full(len(found), EXACT, np.float32)) > 0
         return self._lookup.full_text(parts)
 
-    def _group(self, term: Term, joined: Iterable[str], is_right: bool, correct_known: bool) -> Group:
+    def _group(self, term: Term, joined: Iterable[str], is_meant: bool, correct_known: bool) -> Group:
+        """`joined` are words made of this one and a neighbour; `is_meant`: the query's vector stands for it."""
         if len(term.words) > 1:
             return self.phrase(term.typed)
         word = term.words[0]
@@ -160,14 +161,14 @@ class Matcher:
         qualities = begun | {text: max(quality, begun.get(text, 0)) for text, quality in qualities.items()}
         corrected: tuple[str, ...] = ()
         rare = self._looks_mistaken(word, qualities)
-        if not is_right and (correct_known or not qualities or rare):
+        if not is_meant and (correct_known or not qualities or rare):
             at_least = 1 if correct_known or not rare else MISTAKE_RATIO * self._frequency([word])
             nearest = self._corrections(term, at_least=at_least)
             corrected = tuple(text for text in nearest if text not in qualities)
-            own = ((self._word_qualities(Term(text, (text,)), ()), worth) for text, worth in nearest.items())
-            others = {other: worth * quality for of_word, worth in own for other, quality in of_word.items()}
-            kinds.update(dict.fromkeys(others.keys() - qualities.keys(), "typo"))
-            qualities = {**others, **qualities}
+            of_each = ((self._word_qualities(Term(text, (text,)), ()), worth) for text, worth in nearest.items())
+            typos = {form: worth * quality for forms, worth in of_each for form, quality in forms.items()}
+            kinds.update(dict.fromkeys(typos.keys() - qualities.keys(), "typo"))
+            qualities = {**typos, **qualities}
         if not qualities:
             return self._guess(term)
         prefix = word if term.prefix else ""
