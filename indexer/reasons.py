@@ -1,7 +1,4 @@
-"""Why something could not be done: what is stored and handed on is a code with parameters, `Reason`.
-
-Sentences are made of it where it is shown. What follows of it, `indexer.errors` says.
-"""
+"""Why something could not be done: a code with parameters, of which sentences are made where it is shown."""
 
 from __future__ import annotations
 
@@ -171,6 +168,7 @@ class ReasonCode(StrEnum):
     )
     CAPTION_EMPTY = "caption-empty", N_("the caption is empty")
     CAMERA_TEXT = "camera-text", N_("the caption reads like what cameras write by themselves")
+    NO_PLACE_FOR_SIDECAR = "no-place-for-sidecar", N_("there is no place for a sidecar")  # older versions stored it
     HAS_DESCRIPTION = "has-description", N_("it has a dc:description already, be it an empty one")
     SIDECAR_OUTSIDE = "sidecar-outside", N_("its place lies outside the library, where a link leads")
     DEAD_LINK = "dead-link", N_("it is a link that leads nowhere")
