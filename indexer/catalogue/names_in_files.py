@@ -14,7 +14,7 @@ from indexer.catalogue.retries import from_now
 from indexer.catalogue.rows import FILE_COLUMNS, file_from_row
 from indexer.face_box import FaceBox, FaceRegion
 from indexer.model import CaptionPlace, Job, JobKind, PhotoFile, WriteResult
-from indexer.reasons import stored
+from indexer.reasons import Reason, stored
 from indexer.sqlite.database import Database
 
 #: What could not be written for a passing reason is tried after an hour, then after twice as long each time.
@@ -130,6 +130,15 @@ class NamesInFiles:
             files = [file_from_row(row) for row in rows]
             yield from files
             after = files[-1].id
+
+    def refused_reasons(self, photo_id: str) -> list[Reason]:
+        """Why the names of a photo stand in some of its present files nowhere, each reason once."""
+        rows = self._database.reader.execute(
+            """SELECT DISTINCT reason FROM file_names JOIN file ON file.id = file_id
+            WHERE file.photo_id = ? AND missing_since IS NULL AND place IS NULL AND reason IS NOT NULL""",
+            (photo_id,),
+        )
+        return [Reason.from_json(row["reason"]) for row in rows]
 
     def counts(self) -> NamesCounts:
         """In numbers."""

@@ -15,7 +15,7 @@ from web.i18n.language import translate
 from web.links import form_url, photo_url
 from web.pages.people_changes import last_text, name_face, require_people, take_faces, undo_last, unknown_face
 from web.pages.photo_page import requested_photo
-from web.presenters import clean, file_name
+from web.presenters import clean, file_name, message_text
 from web.request_bodies import read_fields
 from web.search.searching import originating_search
 from web.templating import render
@@ -26,13 +26,14 @@ async def photo_faces(request: web.Request, *, refused: int = 0, problem: str = 
     `problem` is why `typed` was not kept for the face `refused`."""
     await require_people(request)
     photo, library = await requested_photo(request), request.config_dict[LIBRARY]
-    search = originating_search(request.query)
+    search, refused_reasons = originating_search(request.query), library.names_in_files.refused_reasons
     context = {
         "photo": photo,
         "title": clean(photo.caption or photo.metadata.title or "") or file_name(photo),
         "faces": await in_database_thread(request, library.people.faces_of, photo.id),
         "names": await in_database_thread(request, library.people.names),
         "last": await in_database_thread(request, library.people_decisions.last),
+        "unwritten": [message_text(one) for one in await in_database_thread(request, refused_reasons, photo.id)],
         "last_text": last_text,
         "action": form_url("faces", photo.id, *search),
         "back": photo_url(photo.id, *search),

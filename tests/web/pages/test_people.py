@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from indexer.people.vectors import FaceVectors
+from indexer.reasons import Reason, ReasonCode
 from tests.web.conftest import Page, StartPage
 from tests.web.faces_made import WIDTH, left_of, meet, party
 from tests.web.library_made import content_key, push
@@ -313,3 +314,18 @@ async def test_forms_of_other_sites_are_refused(page: Page, ids: dict[str, int])
         async with page.post(path, data={"do": "off"}, headers=CROSS_SITE[0]) as response:
             assert response.status == 403
     assert page.storage.catalogue.people.counts().faces == 9
+
+
+async def test_the_faces_say_why_their_names_are_in_no_file(page: Page, ids: dict[str, int]) -> None:
+    assert "not written" not in await page.text(FACES)
+    reason = Reason(ReasonCode.OTHER_REGIONS).to_json()
+    with page.storage.catalogue._database.transaction() as writer:
+        writer.execute(
+            "INSERT INTO file_names (file_id, names, reason) SELECT id, 'x', ? FROM file WHERE photo_id = ?",
+            (reason, PHOTO),
+        )
+    body = await page.text(FACES)
+    assert "The names are not written into the file: another program has named faces in the file" in body
+    german = await page.text(FACES, headers={"Accept-Language": "de"})
+    assert "ein anderes Programm hat in der Datei Gesichter benannt" in german
+    assert "take them safely" in await page.text("/people")
