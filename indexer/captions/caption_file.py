@@ -29,7 +29,6 @@ from indexer.reasons import Reason, ReasonCode
 PERSONS_WORDS = Reason(ReasonCode.DESCRIBED)
 CHANGED_SINCE = Reason(ReasonCode.CHANGED_SINCE)
 KEPT_CHANGING = Reason(ReasonCode.KEPT_CHANGING)
-NOT_OURS = Reason(ReasonCode.NOT_OURS)
 LINK_OUT = Reason(ReasonCode.LINK_OUT)
 OTHER_WORDS = Reason(ReasonCode.OTHER_WORDS)
 

@@ -16,7 +16,6 @@ from indexer.captions.caption_file import (
     KEPT_CHANGING,
     MAX_EDIT_BYTES,
     MAX_FILE_BYTES,
-    NOT_OURS,
     PERSONS_WORDS,
 )
 from indexer.captions.checks import NAMES_FIELDS, Removal, check_by_journal, join_removals, remove_caption, remove_names
@@ -125,7 +124,7 @@ class _Undoing:
             reason = Reason.of(ReasonCode.PHOTO_DONE, reason=refused.reason)
             return UndoResult(path, place, False, reason, removal.exact, stamp, words, refused.obstacle, copies, names)
         if place is None and beside is None:
-            return UndoResult(path, None, restored=False, reason=NOT_OURS, stamp=stamp)
+            return UndoResult(path, None, restored=False, reason=Reason(ReasonCode.NOT_OURS), stamp=stamp)
         exact = removal.exact and (beside is None or beside.exact)
         shortfall = None if exact else Reason(ReasonCode.ONLY_OUR_FIELDS)
         if removal.remaining:
