@@ -111,6 +111,8 @@ class _Writing:
         if stamp is not None and (mode == "embed" or not self.faces.regions):
             self.sidecars.write_names(nobody)
             return WriteResult(CaptionPlace.XMP if self.faces.regions else CaptionPlace.INDEX, stamp)
+        if stamp is None:  # older names may stand in the file, which would contradict those beside it
+            stamp = self._write_into_file(nobody)
         place = CaptionPlace.SIDECAR if self.faces.regions else CaptionPlace.INDEX
         try:
             self.sidecars.write_names(self.faces)

@@ -267,6 +267,19 @@ def test_what_another_program_puts_into_our_regions_is_not_taken_out(tmp_path: P
     assert "Carla" in read_metadata(data, path).people
 
 
+def test_names_that_fit_no_longer_leave_none_behind(tmp_path: Path) -> None:
+    """A JPEG segment holds 65,533 bytes."""
+    path = put(tmp_path, made.with_segments(made.xmp(made.packet(f"<dc:title>{'x' * 63_000}</dc:title>"))))
+    data = path.read_bytes()
+    assert name_faces(path, ANNA).place is XMP
+    many = [FaceRegion(f"Guest {number}", FaceBox(0.01 * number, 0.1, 0.01, 0.1)) for number in range(20)]
+    assert name_faces(path, *many).place is SIDECAR
+    assert path.read_bytes() == data
+    assert_named(path, *many)
+    assert name_faces(path, ANNA).place is XMP
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_face_at_the_edge_is_written_as_far_as_it_is_seen(tmp_path: Path) -> None:
     path = put(tmp_path, encoded(cornered(), "JPEG"))
     name_faces(path, FaceRegion("Anna", FaceBox(-0.05, 0.9, 0.25, 0.3)))
