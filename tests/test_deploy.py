@@ -203,9 +203,9 @@ def test_dask_needs_what_the_units_of_the_cluster_show_it(repository: Path) -> N
         if "mount:" in done.stderr or "unshare:" in done.stderr:
             pytest.skip("this system lets nobody mount a /proc of their own")
         assert (done.returncode == 0) == works, done.stderr
-        assert works or "recollect-cluster.conf" in done.stderr
-    for name in ("recollect-worker.service", "recollect-scheduler.service", "recollect-cluster.conf"):
-        assert "\nProcSubset=all\n" in (repository / "deploy" / name).read_text(encoding="utf-8")
+        assert works or "ProcSubset=all" in done.stderr
+    for unit in ("recollect", "recollect-worker", "recollect-scheduler"):
+        assert lines_of(repository, unit, "ProcSubset") == ["all"], "recollect's own sensors want it, too"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")

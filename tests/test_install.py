@@ -133,7 +133,6 @@ def test_dask_is_installed_once_the_settings_name_a_cluster(machine: Machine) ->
     settings.write_text('photos = ["/srv/photos"]\ncluster = "tcp://127.0.0.1:8786"\n')
     steps = machine.install("--dry-run").stdout
     assert "-cluster/deploy/requirements-cluster.txt" in steps
-    assert "recollect.service.d/cluster.conf" in steps
 
 
 def test_installed_run_twice_and_taken_out_again(machine: Machine) -> None:

@@ -46,7 +46,7 @@ def import_distributed() -> ModuleType:
         ) from error
     except OSError as error:
         raise ClusterError(
-            f"Dask can't see how this machine is ({error}): under systemd, deploy/recollect-cluster.conf shows it"
+            f"Dask can't see how this machine is ({error}): under systemd, ProcSubset=all shows it"
         ) from error
     for name in ("distributed", "tornado"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is logged by us

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import psutil
+
+log = logging.getLogger(__name__)
 
 #: Names of the drivers whose sensors lie in a processor: Raspberry Pi and other ARM boards, Intel, AMD, ACPI.
 _OF_PROCESSORS = ("cpu", "soc", "coretemp", "k10temp", "zenpower", "acpitz", "x86_pkg_temp")
@@ -13,6 +17,7 @@ class MachineSensors:
 
     def __init__(self, pid: int | None = None) -> None:
         self._process = psutil.Process(pid)
+        self._is_hidden = False
         self._before = (0.0, 0.0)  # seconds of all cores: gone by, and used by others
 
     def temperature_c(self) -> float | None:
@@ -26,8 +31,15 @@ class MachineSensors:
         return max(found, default=None)
 
     def use_by_others_percent(self) -> float:
-        """How much of all cores other programs used since the last call, 0 to 100; 0 at the first."""
-        times = psutil.cpu_times()
+        """How much of all cores other programs used since the last call, 0 to 100; 0 at the first, and where this
+        process is not shown how busy the machine is."""
+        try:
+            times = psutil.cpu_times()
+        except OSError as error:
+            if not self._is_hidden:
+                log.warning("nobody sees how busy this machine is (%s): under systemd, ProcSubset=all shows it", error)
+            self._is_hidden = True
+            return 0.0
         passed = float(sum(times) - times.guest - times.guest_nice)  # guests are in user and nice, too
         others = passed - times.idle - times.iowait - self._own_s()
         before_passed, before_others = self._before

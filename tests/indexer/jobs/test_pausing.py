@@ -119,6 +119,17 @@ def test_what_this_process_and_its_children_use_is_not_use_by_others() -> None:
     assert 0.0 <= percent[os.getpid()] <= percent[sleeping] <= 100.0
 
 
+def test_a_machine_that_does_not_show_how_busy_it_is_pauses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As under systemd's ProcSubset=pid."""
+    sensors = MachineSensors()
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert [sensors.use_by_others_percent() for _ in range(3)] == [0.0] * 3
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "ProcSubset=all" in caplog.text
+
+
 @contextmanager
 def _python(program: str) -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-c", program])
